@@ -1,0 +1,177 @@
+"""Clients: own a transport, hand out repositories, and can be the active one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextvars import Token
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from typing_extensions import Self
+
+from kinto_models.errors import NoClientError
+from kinto_models.models import binding
+from kinto_models.models.bucket import Bucket
+from kinto_models.models.resource import handle
+from kinto_models.models.stored import Stored
+from kinto_models.protocol.messages import Operation
+from kinto_models.protocol.retry import DEFAULT_POLICY, RetryPolicy
+from kinto_models.repository.repository import Repository
+from kinto_models.repository.runner import Runner
+from kinto_models.transports.address import Address
+from kinto_models.transports.auth import Auth, parse_auth
+from kinto_models.transports.base import DEFAULT_TIMEOUT, Timeout, Timeouts
+from kinto_models.transports.requests import RequestsTransport
+
+if TYPE_CHECKING:
+    from kinto_models.embedded import EmbeddedServer
+
+__all__ = ["Client", "connect"]
+
+R = TypeVar("R", bound=Stored)
+T = TypeVar("T")
+
+
+class Client:
+    """A connection to one Kinto server. Safe to share between threads; each keeps a session of its own.
+
+    ``with Client(...) as kinto:`` makes it the active client of the block, which ``task.save()`` and ``Task.find()``
+    use, and closes it at the end.
+
+    Parameters:
+        url: the server's root, version included: ``https://example.com/v1``.
+        auth: a ``(user, password)`` pair, ``"Bearer token"``, a ``BearerToken`` or any requests auth object; None for
+            anonymous. It is sent to this server only, never taken from a netrc file, and shown in no repr and no error.
+        headers: sent with every request.
+        timeout: seconds to connect and between two reads, as one number or a pair; None for no limit.
+        retry: a number of further tries, or a ``RetryPolicy``.
+
+    Raises:
+        ValueError: an address, timeout or credentials that cannot be read.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        auth: Auth = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: Timeout = DEFAULT_TIMEOUT,
+        retry: int | RetryPolicy = DEFAULT_POLICY,
+    ) -> None:
+        address = Address.parse(url)
+        sign = parse_auth(auth if auth is not None else address.userinfo)
+        policy = RetryPolicy(retries=retry) if isinstance(retry, int) else retry
+        transport = RequestsTransport(address.root, sign, headers or {}, Timeouts.of(timeout))
+        self._runner = Runner(transport, policy)
+        self._tokens: list[Token[binding.Repositories | None]] = []
+        self._server: EmbeddedServer | None = None
+
+    @classmethod
+    def embedded(
+        cls,
+        *,
+        auth: tuple[str, str] = ("admin", "secret"),
+        accounts: Mapping[str, str] | None = None,
+        settings: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> Self:
+        """A client of a real Kinto of its own, in memory, on a free loopback port of this process.
+
+        The server has accounts, history, the default bucket, flush, schema validation and the permissions endpoint. It
+        stops, and all is gone, when the client is closed.
+
+        Parameters:
+            auth: user and password of this client; the account is made.
+            accounts: further accounts, password by user, for further clients: ``Client(kinto.url, auth=...)``.
+            settings: further settings of Kinto, over the server's own.
+            options: what ``Client`` takes: ``headers``, ``timeout``, ``retry``.
+
+        Raises:
+            MissingExtraError: kinto is not installed; ``pip install "kinto-models[embedded]"``.
+        """
+        from kinto_models.embedded import EmbeddedServer  # optional, and so never imported by the package itself
+
+        server = EmbeddedServer({**(accounts or {}), auth[0]: auth[1]}, settings or {})
+        try:
+            client = cls(server.url, auth=auth, **options)
+        except BaseException:
+            server.stop()
+            raise
+        client._server = server
+        return client
+
+    @property
+    def url(self) -> str:
+        """The server's root."""
+        return self._runner.transport.root
+
+    def repository(self, model: type[R], *, bucket: str | None = None, collection: str | None = None) -> Repository[R]:
+        """The objects of a class, where the class says or in another bucket or collection. Does no I/O.
+
+        Raises:
+            DeclarationError: neither the class nor the call says which bucket or collection.
+            InvalidIdError: what is named is not an id.
+        """
+        return Repository(self._runner, model, bucket, collection)
+
+    @property
+    def buckets(self) -> Repository[Bucket]:
+        """The buckets of the server. Does no I/O."""
+        return self.repository(Bucket)
+
+    def bucket(self, bucket_id: str) -> Bucket:
+        """A bucket by its id, as a way to its collections and groups: nothing is read, and it need not exist.
+
+        Raises:
+            InvalidIdError: not an id.
+        """
+        return handle(self.buckets, bucket_id)
+
+    def run(self, operation: Operation[T]) -> T:
+        """Sends any operation of ``kinto_models.protocol``, retried as the client's policy says."""
+        return self._runner.run(operation)
+
+    def close(self) -> None:
+        """Closes the connections, and stops the embedded server if there is one. May be called twice."""
+        self._runner.transport.close()
+        if self._server is not None:
+            self._server.stop()
+
+    def __enter__(self) -> Self:
+        self._tokens.append(binding.activate(self))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        binding.deactivate(self._tokens.pop())
+        if not self._tokens:
+            self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.url}>"
+
+
+def connect(url: str | None = None, *, auth: Auth = None, **options: Any) -> Client:
+    """Makes a client the active one of the whole process, wherever no ``with Client(...)`` block has its own.
+
+    Parameters:
+        url: the server's root; ``KINTO_SERVER`` of the environment where it is not given.
+        auth: credentials; ``KINTO_AUTH`` (``user:password`` or ``Bearer token``) where neither they nor ``url`` are
+            given, so that the environment's credentials go to the environment's server only.
+        options: what ``Client`` takes: ``headers``, ``timeout``, ``retry``.
+
+    Raises:
+        NoClientError: no address, neither here nor in the environment.
+        ValueError: an address, timeout or credentials that cannot be read.
+    """
+    if url is None:
+        url = os.environ.get("KINTO_SERVER")
+        auth = auth if auth is not None else os.environ.get("KINTO_AUTH") or None
+    if not url:
+        raise NoClientError("connect() needs the server's address, as an argument or in KINTO_SERVER")
+    client = Client(url, auth=auth, **options)
+    binding.set_default(client)
+    return client

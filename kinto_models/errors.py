@@ -1,0 +1,309 @@
+"""Every error that this library raises, in one tree whose first split says who is to blame.
+
+    KintoError
+    ├── CallerError                       the caller
+    │   ├── InvalidIdError                (ValueError) an id that Kinto does not take; nothing was sent
+    │   ├── QueryError                    (TypeError) a condition that Kinto cannot answer; nothing was sent
+    │   ├── DeclarationError              (TypeError) a class that cannot be stored as it is declared
+    │   ├── NoClientError                 (RuntimeError) no client is active
+    │   ├── NotSavedError                 (ValueError) the object was never read from or written to a server
+    │   ├── ReadOnlyFieldError            (ValueError) a field that is fixed after creation was changed
+    │   ├── UnknownPermissionsError       (LookupError) the server did not show the permissions
+    │   ├── MissingExtraError             (ImportError) an optional package is not installed
+    │   ├── NoResultError                 (LookupError) ``one()`` found nothing
+    │   ├── MultipleResultsError          (LookupError) ``one()`` found more than one
+    │   └── RefusedError                  the server refused the request: any 4xx
+    │       ├── InvalidRequestError       (ValueError) 400
+    │       ├── UnauthorizedError         (PermissionError) 401
+    │       ├── ForbiddenError            (PermissionError) 403
+    │       ├── NotFoundError             (LookupError) 404
+    │       ├── ConflictError             412: it changed since it was read
+    │       │   └── AlreadyExistsError    412: it was to be created, and is there
+    │       └── TooManyRequestsError      429
+    ├── ServerError                       the server
+    │   ├── ServerFailedError             any 5xx
+    │   │   └── UnavailableError          503
+    │   └── InvalidAnswerError            an answer that is not Kinto's
+    │       ├── RedirectError             a redirect, which is never followed
+    │       ├── ForeignPageError          a next page that is not on this server, or was read before
+    │       └── InvalidRecordError        (ValueError) stored data that does not fit the model
+    └── TransportError                    the wire
+        ├── ConnectionFailedError         (ConnectionError)
+        │   ├── ProxyFailedError
+        │   └── TLSError
+        ├── TimedOutError                 (TimeoutError)
+        │   ├── ConnectTimeoutError
+        │   └── ReadTimeoutError
+        └── BrokenAnswerError             the answer broke off, or cannot be decoded
+
+Errors are data: each has typed attributes, survives pickle, and holds no credentials (requests are named by method
+and path only).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+__all__ = [
+    "AlreadyExistsError",
+    "BrokenAnswerError",
+    "CallerError",
+    "ConflictError",
+    "ConnectTimeoutError",
+    "ConnectionFailedError",
+    "DeclarationError",
+    "ForbiddenError",
+    "ForeignPageError",
+    "InvalidAnswerError",
+    "InvalidIdError",
+    "InvalidRecordError",
+    "InvalidRequestError",
+    "KintoError",
+    "MissingExtraError",
+    "MultipleResultsError",
+    "NoClientError",
+    "NoResultError",
+    "NotFoundError",
+    "NotSavedError",
+    "ProxyFailedError",
+    "QueryError",
+    "ReadOnlyFieldError",
+    "ReadTimeoutError",
+    "RedirectError",
+    "RefusedError",
+    "ServerError",
+    "ServerFailedError",
+    "StatusError",
+    "TLSError",
+    "TimedOutError",
+    "TooManyRequestsError",
+    "TransportError",
+    "UnauthorizedError",
+    "UnavailableError",
+    "UnknownPermissionsError",
+]
+
+
+class KintoError(Exception):
+    """The root: ``except KintoError`` catches all that this library raises, except pydantic's ``ValidationError``
+    for values that the caller gives.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _revive, (type(self), self.args, dict(self.__dict__))
+
+
+def _revive(cls: type[KintoError], args: tuple[Any, ...], attributes: dict[str, Any]) -> KintoError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(attributes)
+    return error
+
+
+class CallerError(KintoError):
+    """What was asked cannot be done as it was asked."""
+
+
+class InvalidIdError(CallerError, ValueError):
+    """An id is not one that Kinto takes. Raised before anything is sent; ids are never rewritten."""
+
+
+class QueryError(CallerError, TypeError):
+    """A condition, sort or projection that Kinto cannot answer. Raised before anything is sent."""
+
+
+class DeclarationError(CallerError, TypeError):
+    """A model class cannot be stored as it is declared, or does not say where its objects live."""
+
+
+class NoClientError(CallerError, RuntimeError):
+    """A model was asked to reach a server and no client is active."""
+
+
+class NotSavedError(CallerError, ValueError):
+    """The operation needs an object that was read from, or written to, a server."""
+
+
+class ReadOnlyFieldError(CallerError, ValueError):
+    """A field that the class declares ``readonly`` was changed after creation. Nothing was sent."""
+
+
+class UnknownPermissionsError(CallerError, LookupError):
+    """The server did not show the permissions of this object, so they are unknown, not empty."""
+
+
+class MissingExtraError(CallerError, ImportError):
+    """A feature needs an optional package that is not installed; the message names the extra."""
+
+
+class NoResultError(CallerError, LookupError):
+    """``one()`` found no object."""
+
+
+class MultipleResultsError(CallerError, LookupError):
+    """``one()`` found more than one object."""
+
+
+class StatusError(KintoError):
+    """What every answer with an error status carries.
+
+    Attributes:
+        status: the HTTP status.
+        errno: Kinto's error number, or None where the body was not Kinto's
+            (https://docs.kinto-storage.org/en/stable/api/1.x/errors.html).
+        reason: the server's own message, or the first characters of a body that was not Kinto's.
+        details: Kinto's ``details``: a list for a 400, a dict for a 404 or a 412, or None.
+        request: method and path of the request, without headers or body.
+        retry_after: seconds the server asked to wait, or None.
+    """
+
+    status: int = 0
+    errno: int | None = None
+    reason: str = ""
+    details: Any = None
+    request: str = ""
+    retry_after: float | None = None
+
+
+class RefusedError(CallerError, StatusError):
+    """The server refused the request: any 4xx without a class of its own."""
+
+
+class InvalidRequestError(RefusedError, ValueError):
+    """400: the server found the request invalid; ``details`` says where."""
+
+
+class UnauthorizedError(RefusedError, PermissionError):
+    """401: no credentials, or wrong ones. Kinto also answers this to anonymous requests on an unknown bucket."""
+
+
+class ForbiddenError(RefusedError, PermissionError):
+    """403: these credentials may not do this. Kinto also answers this for an unknown bucket."""
+
+
+class NotFoundError(RefusedError, LookupError):
+    """404: the object, or the collection it would be in, does not exist."""
+
+
+class TooManyRequestsError(RefusedError):
+    """429: the server, or a proxy before it, asks for fewer requests."""
+
+
+class _Rebasable(Protocol):
+    def rebase(self, theirs: Any) -> None: ...
+
+
+class ConflictError(RefusedError):
+    """412: the object on the server is not the one that was read.
+
+    Attributes:
+        mine: the instance that was to be written, untouched; None where a repository wrote without an instance.
+        base: the object as it was read, or None where it was to be created.
+        theirs: the object as it is on the server now, or None where the server did not show it.
+        overlapping: names of the fields that both sides changed, to different values.
+    """
+
+    mine: Any = None
+    base: Any = None
+    theirs: Any = None
+    overlapping: frozenset[str] = frozenset()
+
+    def rebase(self) -> Any:
+        """Puts the changes of ``mine`` on top of ``theirs`` and returns ``mine``, ready to be saved again.
+
+        Fields that only the server changed take its value; fields in ``overlapping`` keep mine. Sends nothing.
+
+        Raises:
+            NotSavedError: the server did not show its state; ``refresh()`` the object instead.
+        """
+        if self.mine is None or self.theirs is None:
+            raise NotSavedError("the conflict does not hold both sides: refresh() the object and change it again")
+        mine: _Rebasable = self.mine
+        mine.rebase(self.theirs)
+        return mine
+
+
+class AlreadyExistsError(ConflictError):
+    """412: the object was to be created, and one with this id exists; ``theirs`` is that one."""
+
+
+class ServerError(KintoError):
+    """The server did not do its part."""
+
+
+class ServerFailedError(ServerError, StatusError):
+    """Any 5xx without a class of its own: whether the request was carried out is not known."""
+
+
+class UnavailableError(ServerFailedError):
+    """503: the server is overloaded, or one of its backends is down."""
+
+
+class InvalidAnswerError(ServerError):
+    """The answer is not one of Kinto's: HTML, broken JSON, a 304 that nobody asked for."""
+
+
+class RedirectError(InvalidAnswerError):
+    """A redirect. None is followed, because credentials stay with the server they were given for.
+
+    Attributes:
+        location: where the server pointed to, without credentials and query.
+    """
+
+    location: str = ""
+
+
+class ForeignPageError(InvalidAnswerError):
+    """A ``Next-Page`` that points to another server, or to a page that was read before. It was not asked for."""
+
+
+class InvalidRecordError(InvalidAnswerError, ValueError):
+    """An object on the server does not fit its model.
+
+    Attributes:
+        model: name of the model class.
+        object_id: id of the object, or None where it cannot be told.
+        errors: pydantic's error entries, their ``loc`` relative to the object.
+    """
+
+    model: str = ""
+    object_id: str | None = None
+    errors: tuple[dict[str, Any], ...] = ()
+
+
+class TransportError(KintoError):
+    """The exchange did not complete.
+
+    Attributes:
+        request: method and path of the request.
+    """
+
+    request: str = ""
+
+
+class ConnectionFailedError(TransportError, ConnectionError):
+    """No connection, or one that was cut before an answer came."""
+
+
+class ProxyFailedError(ConnectionFailedError):
+    """The proxy of the environment could not be used."""
+
+
+class TLSError(ConnectionFailedError):
+    """The server's certificate, or the TLS handshake, was not accepted."""
+
+
+class TimedOutError(TransportError, TimeoutError):
+    """The server took longer than ``timeout`` allows."""
+
+
+class ConnectTimeoutError(TimedOutError):
+    """No connection within the first of the two timeouts; nothing was sent."""
+
+
+class ReadTimeoutError(TimedOutError):
+    """No answer within the second of the two timeouts; the request may have been carried out."""
+
+
+class BrokenAnswerError(TransportError):
+    """The answer broke off, or its encoding is not what its headers say; the request may have been carried out."""

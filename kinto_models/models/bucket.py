@@ -1,0 +1,52 @@
+"""Buckets: what holds everything else (https://docs.kinto-storage.org/en/stable/api/1.x/buckets.html)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from kinto_models.models.collection import Collection
+from kinto_models.models.group import Group
+from kinto_models.models.interface import Objects
+from kinto_models.models.options import Options
+from kinto_models.models.permissions import BucketPermissions
+from kinto_models.models.resource import Resource, handle, objects_of
+from kinto_models.models.stored import permissions_of
+
+__all__ = ["Bucket"]
+
+
+class Bucket(Resource):
+    """A bucket. A declared one says its id: ``class Todo(Bucket, bucket="todo")``."""
+
+    __kinto__: ClassVar[Options] = Options("bucket")
+
+    @property
+    def permissions(self) -> BucketPermissions:
+        """Who may do what with the bucket. Changes are sent by the next ``save()``."""
+        return permissions_of(self, BucketPermissions)
+
+    @property
+    def collections(self) -> Objects[Collection]:
+        """The collections of this bucket. Does no I/O."""
+        return objects_of(self).sibling(Collection, bucket=self.id)
+
+    @property
+    def groups(self) -> Objects[Group]:
+        """The groups of this bucket. Does no I/O."""
+        return objects_of(self).sibling(Group, bucket=self.id)
+
+    def collection(self, collection_id: str) -> Collection:
+        """A collection by its id, as a way to its records: nothing is read, and it need not exist.
+
+        Raises:
+            InvalidIdError: not an id.
+        """
+        return handle(self.collections, collection_id)
+
+    def group(self, group_id: str) -> Group:
+        """A group by its id, such as to grant it permissions: nothing is read, and it need not exist.
+
+        Raises:
+            InvalidIdError: not an id.
+        """
+        return handle(self.groups, group_id)

@@ -1,0 +1,69 @@
+"""Collections: what buckets hold (https://docs.kinto-storage.org/en/stable/api/1.x/collections.html)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import AliasChoices, Field, SerializerFunctionWrapHandler, model_serializer
+
+from kinto_models.models.interface import Objects
+from kinto_models.models.options import Options
+from kinto_models.models.permissions import CollectionPermissions
+from kinto_models.models.record import Record
+from kinto_models.models.resource import Resource, objects_of
+from kinto_models.models.stored import permissions_of
+
+__all__ = ["Collection"]
+
+R = TypeVar("R", bound=Record)
+
+_OPTIONAL = {
+    "json_schema": "schema",
+    "cache_expires": "cache_expires",
+    "sort": "sort",
+    "display_fields": "displayFields",
+    "attachment": "attachment",
+}
+
+
+class Collection(Resource):
+    """A collection. A declared one says where it is: ``class Tasks(Collection, bucket="todo", collection="tasks")``.
+
+    Attributes:
+        json_schema: the JSON Schema that the server checks records against, stored as ``schema``; checked only where
+            the server's settings ask for it.
+        cache_expires: seconds that anonymous readers may cache records.
+        sort: the order in which Kinto Admin shows records.
+        display_fields: the fields that Kinto Admin shows, stored as ``displayFields``.
+        attachment: settings of the attachment plugin.
+    """
+
+    __kinto__: ClassVar[Options] = Options("collection")
+
+    json_schema: dict[str, Any] | None = Field(
+        default=None, validation_alias=AliasChoices("schema", "json_schema"), serialization_alias="schema"
+    )
+    cache_expires: int | None = None
+    sort: str | None = None
+    display_fields: list[str] | None = Field(
+        default=None,
+        validation_alias=AliasChoices("displayFields", "display_fields"),
+        serialization_alias="displayFields",
+    )
+    attachment: dict[str, Any] | None = None
+
+    @model_serializer(mode="wrap")
+    def _leave_out_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # None is absence here: Kinto refuses a null cache_expires, and checks a null schema as a schema.
+        dumped: dict[str, Any] = handler(self)
+        absent = {name for field in _OPTIONAL if getattr(self, field) is None for name in (field, _OPTIONAL[field])}
+        return {name: value for name, value in dumped.items() if name not in absent}
+
+    @property
+    def permissions(self) -> CollectionPermissions:
+        """Who may do what with the collection. Changes are sent by the next ``save()``."""
+        return permissions_of(self, CollectionPermissions)
+
+    def records(self, model: type[R]) -> Objects[R]:
+        """The records of this collection, as instances of ``model``. Does no I/O."""
+        return objects_of(self).sibling(model, collection=self.id)

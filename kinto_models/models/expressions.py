@@ -1,0 +1,310 @@
+"""Typed conditions: what ``Task.priority < 3`` and ``col(Task.title).like("write*")`` make.
+
+To a type checker ``Task.priority`` is the field's own type, so that a misspelt name or a wrong operand is its error;
+at run time it is an ``Expr``. ``col()`` says to the checker what the run time knows, and so gives access to the
+operators that the field's type does not have. Expressions and conditions are immutable and have no truth value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import UnionType
+from typing import Annotated, Any, Generic, NoReturn, TypeVar, Union, get_args, get_origin, overload
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from kinto_models.errors import QueryError
+from kinto_models.protocol.filters import Filter, Operator, Sort
+
+__all__ = ["Condition", "Expr", "col", "conditions", "key", "sort_keys", "wire_name"]
+
+T = TypeVar("T")
+V = TypeVar("V")
+
+
+def wire_name(name: str, info: FieldInfo) -> str:
+    """The name under which a field is stored."""
+    return info.serialization_alias or info.alias or name
+
+
+class Condition:
+    """Filters that must all hold. Combine with ``&``, or pass several to ``find()``."""
+
+    __slots__ = ("filters",)
+
+    def __init__(self, *filters: Filter) -> None:
+        self.filters: tuple[Filter, ...] = filters
+
+    def __and__(self, other: Condition | bool) -> Condition:
+        return Condition(*self.filters, *_condition(other).filters)
+
+    def __or__(self, other: object) -> NoReturn:
+        raise QueryError("Kinto has no 'or': use col(...).in_(...) on one field, or two queries")
+
+    __ror__ = __or__
+
+    def __invert__(self) -> NoReturn:
+        raise QueryError("Kinto has no 'not': write the opposite comparison, such as != or not_in()")
+
+    def __bool__(self) -> NoReturn:
+        raise QueryError(
+            "a condition has no truth value: instead of 'and' pass several conditions to find() (or use &), "
+            "instead of 'in' write col(...).in_(...), instead of 'not' the opposite comparison, "
+            "and a chained comparison as two"
+        )
+
+    def __repr__(self) -> str:
+        return f"<condition {' and '.join(f'{f.field} {f.operator.value} {f.value!r}' for f in self.filters)}>"
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """Where an expression points to, and what it knows of the type there.
+
+    ``owner`` and ``name`` are the model and field whose serialiser makes JSON of values, where there is one.
+    """
+
+    path: str
+    owner: type[BaseModel] | None
+    name: str
+    annotation: Any
+
+    @property
+    def label(self) -> str:
+        return f"{self.owner.__name__}.{self.name}" if self.owner else self.path
+
+    def json(self, value: Any) -> Any:
+        """The JSON of a value, as the field itself is stored."""
+        try:
+            if self.owner is None:
+                return to_jsonable_python(value)
+            if type(value) is float and self._takes(0):
+                return value  # 2.5 is a fair thing to compare an int with
+            return self._dump(value)
+        except PydanticSerializationError as exc:
+            raise QueryError(
+                f"{self.label} is not compared with {value!r}: it holds {_shown(self.annotation)}"
+            ) from exc
+
+    def items(self, values: tuple[Any, ...]) -> list[Any]:
+        """The JSON of values that stand in the field's list."""
+        container = get_origin(bare(self.annotation)) or bare(self.annotation)
+        if container not in (list, set, frozenset, tuple):
+            return [to_jsonable_python(value) for value in values]
+        listed: list[Any] = [self.json(container([value]))[0] for value in values]
+        return listed
+
+    def _takes(self, value: Any) -> bool:
+        try:
+            self._dump(value)
+        except PydanticSerializationError:
+            return False
+        return True
+
+    def _dump(self, value: Any) -> Any:
+        holder = (self.owner or BaseModel).model_construct(**{self.name: value})
+        return holder.model_dump(mode="json", include={self.name}, warnings="error")[self.name]
+
+
+class Expr(Generic[T]):
+    """A field of a model, in a query. Get one with ``col()``; misspelt sub-fields raise ``AttributeError``."""
+
+    __slots__ = ("_field",)
+
+    def __init__(self, field: _Field) -> None:
+        self._field = field
+
+    def _filter(self, operator: Operator, value: Any) -> Condition:
+        return Condition(Filter(self._field.path, operator, value))
+
+    def __eq__(self, other: T | None) -> Condition:  # type: ignore[override]
+        return self._filter(Operator.EQ, None if other is None else self._field.json(other))
+
+    def __ne__(self, other: T | None) -> Condition:  # type: ignore[override]
+        return self._filter(Operator.NOT, None if other is None else self._field.json(other))
+
+    def __lt__(self, other: T) -> Condition:
+        return self._filter(Operator.LT, self._field.json(other))
+
+    def __le__(self, other: T) -> Condition:
+        return self._filter(Operator.MAX, self._field.json(other))
+
+    def __gt__(self, other: T) -> Condition:
+        return self._filter(Operator.GT, self._field.json(other))
+
+    def __ge__(self, other: T) -> Condition:
+        return self._filter(Operator.MIN, self._field.json(other))
+
+    def in_(self, *values: T) -> Condition:
+        """Equal to one of the values. A value with a comma cannot be asked for in this way."""
+        return self._filter(Operator.IN, tuple(self._field.json(value) for value in values))
+
+    def not_in(self, *values: T) -> Condition:
+        """Equal to none of the values."""
+        return self._filter(Operator.EXCLUDE, tuple(self._field.json(value) for value in values))
+
+    def like(self, pattern: str) -> Condition:
+        """Text that matches, whatever the case; ``*`` stands for any characters, and no ``*`` at all means anywhere."""
+        if not isinstance(pattern, str):
+            raise QueryError(f"{self._field.label}: like() takes text, not {type(pattern).__name__}")
+        return self._filter(Operator.LIKE, pattern)
+
+    def exists(self, there: bool = True) -> Condition:  # noqa: FBT001, FBT002  # exists(False) reads well
+        """The stored object has this field at all, or has not."""
+        return self._filter(Operator.HAS, bool(there))
+
+    def contains(self: Expr[list[V]] | Expr[set[V]] | Expr[frozenset[V]], *values: V) -> Condition:
+        """A list that holds all of the values."""
+        return Condition(Filter(self._field.path, Operator.CONTAINS, _some(self._field.items(values))))
+
+    def contains_any(self: Expr[list[V]] | Expr[set[V]] | Expr[frozenset[V]], *values: V) -> Condition:
+        """A list that holds at least one of the values."""
+        return Condition(Filter(self._field.path, Operator.CONTAINS_ANY, _some(self._field.items(values))))
+
+    @property
+    def holds(self) -> Any:
+        """The type of the field's values, None aside."""
+        return bare(self._field.annotation)
+
+    def __neg__(self) -> Sort:
+        """Sort by this field, the greatest first."""
+        return Sort(self._field.path, descending=True)
+
+    def __pos__(self) -> Sort:
+        """Sort by this field, the least first."""
+        return Sort(self._field.path)
+
+    def __getattr__(self, name: str) -> Expr[Any]:
+        if name.startswith("_"):  # no field's name: copy and pickle ask for such before there is a _field
+            raise AttributeError(name)
+        model = _model_in(self._field.annotation)
+        info = model.__pydantic_fields__.get(name) if model else None
+        if model is None or info is None:
+            raise AttributeError(f"{self._field.label} ({_shown(self._field.annotation)}) has no field {name!r}")
+        path = f"{self._field.path}.{_undotted(wire_name(name, info))}"
+        return Expr(_Field(path, model, name, info.annotation))
+
+    def __getitem__(self, item: str) -> Expr[Any]:
+        """A key of a field that holds a dict."""
+        if not isinstance(item, str):
+            raise QueryError(f"{self._field.label}: Kinto looks into objects by name, not into lists by position")
+        return Expr(_Field(f"{self._field.path}.{_undotted(item)}", None, item, Any))
+
+    def __bool__(self) -> NoReturn:
+        raise QueryError(f"{self._field.label} has no truth value on the class: write {self._field.label} == True")
+
+    def __contains__(self, value: object) -> NoReturn:
+        raise QueryError(f"instead of 'in' write col({self._field.label}).contains({value!r})")
+
+    __iter__ = None
+
+    def __hash__(self) -> int:
+        return hash(self._field.path)
+
+    def __repr__(self) -> str:
+        return f"<field {self._field.label}>"
+
+
+def expression(owner: type[BaseModel], name: str) -> Expr[Any]:
+    """The expression for a field of a model class."""
+    if not owner.__pydantic_complete__:
+        owner.model_rebuild(raise_errors=False)
+    info = owner.__pydantic_fields__[name]
+    return Expr(_Field(_undotted(wire_name(name, info)), owner, name, info.annotation))
+
+
+@overload
+def col(field: Expr[T]) -> Expr[T]: ...
+@overload
+def col(field: T | None) -> Expr[T]: ...
+def col(field: Any) -> Any:
+    """A class's field with all of Kinto's operators: ``col(Task.due) < today``, ``col(Task.tags).contains("docs")``.
+
+    Raises:
+        QueryError: not the field of a model class; for a field without one, use ``key("name")``.
+    """
+    if not isinstance(field, Expr):
+        raise QueryError(f"col() takes the field of a class, such as col(Task.title), not {field!r}; see also key()")
+    return field
+
+
+def key(name: str) -> Expr[Any]:
+    """A stored field that no class declares, by its name in the JSON; dots lead into sub-objects."""
+    return Expr(_Field(name, None, name, Any))
+
+
+def conditions(values: tuple[Condition | bool, ...]) -> tuple[Filter, ...]:
+    """The filters of what ``find()`` and ``where()`` were given."""
+    return tuple(filter_ for value in values for filter_ in _condition(value).filters)
+
+
+def _condition(value: object) -> Condition:
+    if isinstance(value, Condition):
+        return value
+    if isinstance(value, Expr):
+        if value.holds is bool:
+            return value == True  # noqa: E712
+        raise QueryError(f"{value!r} alone is no condition: compare it with something")
+    if isinstance(value, bool):
+        raise QueryError(
+            f"Python made {value} of this condition before Kinto could see it: "
+            "write == or != instead of 'is', 'is not' and 'not', and col(...).in_(...) instead of 'in'"
+        )
+    raise QueryError(f"a condition is made with a class's fields, such as Task.done == True, not {value!r}")
+
+
+def sort_keys(owner: type[BaseModel], keys: tuple[object, ...]) -> tuple[Sort, ...]:
+    """The keys that ``sort()`` was given: fields of the class, ``-col(...)``, or names with or without a ``-``."""
+    return tuple(_sort_key(owner, key_) for key_ in keys)
+
+
+def _sort_key(owner: type[BaseModel], value: object) -> Sort:
+    if isinstance(value, Sort):
+        return value
+    if isinstance(value, Expr):
+        return +value
+    if not isinstance(value, str):
+        raise QueryError(f"sort() takes fields of the class, -col(...) or their names, not {value!r}")
+    first, _, rest = value.lstrip("-+").partition(".")
+    names = {name: wire_name(name, info) for name, info in owner.__pydantic_fields__.items()}
+    if first not in names and first not in names.values():
+        raise QueryError(f"{owner.__name__} has no field {first!r}; for one that no class declares, sort by key(...)")
+    return Sort(names.get(first, first) + (f".{rest}" if rest else ""), value.startswith("-"))
+
+
+def bare(annotation: Any) -> Any:
+    """The annotation without ``Annotated`` and without ``| None``."""
+    while True:
+        origin = get_origin(annotation)
+        if origin is Annotated:
+            annotation = get_args(annotation)[0]
+            continue
+        if origin in (Union, UnionType):
+            rest = [argument for argument in get_args(annotation) if argument is not type(None)]
+            if len(rest) == 1:
+                annotation = rest[0]
+                continue
+        return annotation
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    inner = bare(annotation)
+    return inner if isinstance(inner, type) and issubclass(inner, BaseModel) else None
+
+
+def _some(values: list[Any]) -> list[Any]:
+    if not values:
+        raise QueryError("contains() and contains_any() need at least one value")
+    return values
+
+
+def _undotted(name: str) -> str:
+    if "." in name:
+        raise QueryError(f"Kinto reads the dot in {name!r} as a way into a sub-object, so it cannot be queried")
+    return name
+
+
+def _shown(annotation: Any) -> str:
+    return getattr(annotation, "__name__", None) or str(annotation).replace("typing.", "")

@@ -1,0 +1,288 @@
+"""What models give and take of the rows above: results, queries and repositories, as protocols.
+
+``repository/`` implements these; a model, which must not import from there, names these as the types of what it
+returns. The words that users read are written once, here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar, overload
+
+from pydantic import BaseModel
+
+from kinto_models.models.expressions import Condition
+from kinto_models.models.stored import Stored
+
+__all__ = ["Finder", "Objects", "Page", "SaveResult"]
+
+T = TypeVar("T")
+R = TypeVar("R", bound=Stored)
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class SaveResult:
+    """What a write did.
+
+    Attributes:
+        created: the object is new on the server.
+        changed: names of the fields that were sent; all of them for a creation, none where nothing had changed.
+        etag: the object's ETag now.
+    """
+
+    created: bool
+    changed: frozenset[str]
+    etag: str | None
+
+
+@dataclass(frozen=True)
+class Page(Sequence[T], Generic[T]):
+    """One page of a query: a sequence of its objects.
+
+    Attributes:
+        items: the objects.
+        timestamp: of the whole list when this page was read, in milliseconds.
+    """
+
+    items: list[T]
+    timestamp: int | None
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[T]: ...
+    def __getitem__(self, index: int | slice) -> T | list[T]:
+        return self.items[index]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+class Finder(Protocol[T]):
+    """A query: lazy and immutable. Each method that adds to it returns a new one; nothing is sent before it is
+    iterated or ended by ``all``, ``first``, ``one``, ``one_or_none``, ``count``, ``exists``, ``pages`` or ``delete``.
+
+    Iterating reads page after page and keeps one in memory at a time.
+    """
+
+    def where(self, *conditions: Condition | bool) -> Finder[T]:
+        """Adds conditions; all must hold.
+
+        Raises:
+            QueryError: not a condition, or one that Kinto cannot answer.
+        """
+        ...
+
+    def sort(self, *keys: object) -> Finder[T]:
+        """Sorts by these keys instead: ``Task.due``, ``-col(Task.due)``, ``"-last_modified"``.
+
+        Raises:
+            QueryError: not a field of the class.
+        """
+        ...
+
+    def limit(self, number: int) -> Finder[T]:
+        """At most this many objects in all."""
+        ...
+
+    def since(self, timestamp: int) -> Finder[T]:
+        """Only objects changed after this timestamp, in milliseconds. Deleted ones are not listed."""
+        ...
+
+    def before(self, timestamp: int) -> Finder[T]:
+        """Only objects changed before this timestamp, in milliseconds. Deleted ones are not listed."""
+        ...
+
+    def select(self, model: type[M]) -> Finder[M]:
+        """Asks only for the fields of this pydantic model, and gives instances of it.
+
+        Raises:
+            QueryError: a field that the class has not, or a model that could be saved over what was not read.
+        """
+        ...
+
+    def all(self) -> list[T]:
+        """Every object."""
+        ...
+
+    def first(self) -> T | None:
+        """The first object, or None."""
+        ...
+
+    def one(self) -> T:
+        """The only object.
+
+        Raises:
+            NoResultError: there is none.
+            MultipleResultsError: there are more.
+        """
+        ...
+
+    def one_or_none(self) -> T | None:
+        """The only object, or None.
+
+        Raises:
+            MultipleResultsError: there are more.
+        """
+        ...
+
+    def count(self) -> int:
+        """How many objects there are, by one HEAD request."""
+        ...
+
+    def exists(self) -> bool:
+        """Whether there is any, by one HEAD request."""
+        ...
+
+    def pages(self, size: int | None = None) -> Iterator[Page[T]]:
+        """The objects page by page; ``size`` is what to ask for, the server may give fewer."""
+        ...
+
+    def timestamp(self) -> int:
+        """The timestamp of the whole list, whatever the conditions, in milliseconds, by one HEAD request."""
+        ...
+
+    def delete(self) -> int:
+        """Deletes what the conditions list, and tells how many.
+
+        Raises:
+            QueryError: no condition at all, or a sort or limit.
+        """
+        ...
+
+    def __iter__(self) -> Iterator[T]: ...
+
+
+class Objects(Protocol[T]):
+    """The objects of one class in one place: reads them, and writes them under their ETags.
+
+    Besides the errors that each method names, each raises ``ForbiddenError`` and ``UnauthorizedError``,
+    ``ServerFailedError``, ``InvalidAnswerError`` and ``TransportError``: see ``kinto_models.errors``.
+    """
+
+    @property
+    def model(self) -> type[T]:
+        """The class of the objects."""
+        ...
+
+    @property
+    def bucket(self) -> str | None:
+        """Id of the bucket that the objects are in, where they are in one."""
+        ...
+
+    @property
+    def collection(self) -> str | None:
+        """Id of the collection that the objects are in, where they are in one."""
+        ...
+
+    def get(self, object_id: str) -> T:
+        """Reads one object.
+
+        Raises:
+            InvalidIdError: not an id; nothing is sent.
+            NotFoundError: there is none.
+            InvalidRecordError: it does not fit the class.
+        """
+        ...
+
+    def get_or_none(self, object_id: str) -> T | None:
+        """Reads one object, or returns None.
+
+        Raises:
+            NotFoundError: there is not even the collection that it would be in (errno 111).
+        """
+        ...
+
+    def get_or_create(self, obj: T) -> tuple[T, bool]:
+        """Creates the object, or reads the one that has its id; tells which. Two at once do not collide."""
+        ...
+
+    def create(self, obj: T) -> T:
+        """Creates the object and returns it, with its timestamp and permissions.
+
+        Raises:
+            pydantic.ValidationError: a value that does not fit its field; nothing is sent.
+            AlreadyExistsError: there is one with this id.
+            NotFoundError: there is no such collection.
+        """
+        ...
+
+    def upsert(self, obj: T) -> SaveResult:
+        """Creates the object, or writes its fields over those of the one that has its id, whatever its ETag.
+
+        Fields that the instance does not have stay on the server. Raises as ``create()`` does, but no conflict.
+        """
+        ...
+
+    def save(self, obj: T, *, force: bool = False) -> SaveResult:
+        """What ``obj.save()`` does, here."""
+        ...
+
+    def replace(self, obj: T, *, force: bool = False) -> SaveResult:
+        """What ``obj.replace()`` does, here."""
+        ...
+
+    @overload
+    def patch(self, target: T, /, **changes: Any) -> SaveResult: ...
+    @overload
+    def patch(self, target: str, /, **changes: Any) -> T: ...
+    def patch(self, target: Any, /, **changes: Any) -> Any:
+        """Writes these fields only, of an instance or of the object with this id.
+
+        With an id nothing is read before, there is no ETag to check, and the object is returned as it is afterwards.
+        Values are checked by their fields' types and constraints; the validators of a whole model cannot run.
+
+        Raises:
+            TypeError: a field that the class does not have.
+            pydantic.ValidationError: a value that does not fit its field; nothing is sent.
+            ReadOnlyFieldError: a field that is fixed after creation; nothing is sent.
+            ConflictError: the object changed since the instance was read.
+            NotFoundError: there is none.
+        """
+        ...
+
+    def delete(self, target: T | str, *, force: bool = False, missing_ok: bool = False) -> bool:
+        """Deletes an object, and tells whether there was one.
+
+        Parameters:
+            target: an instance, which is deleted if it is still the one that was read, or an id, which is deleted
+                whatever its ETag.
+            force: delete the instance's object whatever its ETag.
+            missing_ok: return False, instead of raising, where there is none.
+
+        Raises:
+            NotFoundError: there is none.
+            ConflictError: it changed since the instance was read.
+            NotSavedError: the instance was never read or saved, and ``force`` is not given.
+        """
+        ...
+
+    def delete_all(self) -> int:
+        """Deletes every object that these credentials may delete, and tells how many."""
+        ...
+
+    def refresh(self, obj: T) -> bool:
+        """What ``obj.refresh()`` does, here."""
+        ...
+
+    def find(self, *conditions: Condition | bool) -> Finder[T]:
+        """A query for the objects that meet all conditions; nothing is sent yet.
+
+        Raises:
+            QueryError: not a condition, or one that Kinto cannot answer.
+        """
+        ...
+
+    def count(self) -> int:
+        """How many objects there are, by one HEAD request."""
+        ...
+
+    def timestamp(self) -> int:
+        """The timestamp of the list, in milliseconds, by one HEAD request. It grows with each change in it."""
+        ...
+
+    def sibling(self, model: type[R], *, bucket: str | None = None, collection: str | None = None) -> Objects[R]:
+        """The objects of another class through the same client; in the same bucket unless another is named."""
+        ...

@@ -1,0 +1,29 @@
+"""Records: what collections hold (https://docs.kinto-storage.org/en/stable/api/1.x/records.html)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from kinto_models.models.options import Options
+from kinto_models.models.resource import Resource
+
+__all__ = ["Record"]
+
+
+class Record(Resource):
+    """A record. Subclass it with pydantic fields; by itself it holds any JSON object.
+
+    Class keywords:
+        bucket, collection: where the records live: ids, or declared ``Bucket`` and ``Collection`` classes.
+        readonly: names of fields that are fixed after creation.
+        ids: makes the ids of new records; UUID4 by default.
+        path: a plural endpoint of one's own instead, for a Kinto-Core resource.
+        unknown: stored fields that the class does not declare are ``"preserve"``d (the default), ``"ignore"``d, which
+            leaves them on the server, or ``"forbid"``den, which makes reading them an error.
+
+    Raises:
+        DeclarationError: when the class is made, for a misspelt keyword, an id that Kinto does not take, or a field
+            that has the name of a method.
+    """
+
+    __kinto__: ClassVar[Options] = Options("record")

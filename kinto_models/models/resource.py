@@ -1,0 +1,135 @@
+"""What an object does: the methods that reach a server, through the repository that the instance is bound to.
+
+``Resource`` is Kinto-Core's word for what has an id, a timestamp and permissions. Users subclass ``Record``,
+``Bucket``, ``Collection`` and ``Group``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar, cast
+
+from typing_extensions import Self
+
+from kinto_models.errors import NotSavedError
+from kinto_models.models import binding
+from kinto_models.models.expressions import Condition
+from kinto_models.models.interface import Finder, Objects, SaveResult
+from kinto_models.models.stored import Stored, changes_of, state_of
+from kinto_models.models.tracking import absorb
+from kinto_models.protocol.paths import check_id
+
+__all__ = ["Resource", "handle", "objects_of"]
+
+R = TypeVar("R", bound="Resource")
+
+
+class Resource(Stored):
+    """An object on a Kinto server. Subclass ``Record``, ``Bucket``, ``Collection`` or ``Group`` instead."""
+
+    @classmethod
+    def get(cls, object_id: str) -> Self:
+        """Reads one object through the active client.
+
+        Raises:
+            InvalidIdError: not an id; nothing is sent.
+            NotFoundError: there is none.
+            NoClientError: no client is active.
+        """
+        return binding.current().repository(cls).get(object_id)
+
+    @classmethod
+    def find(cls, *conditions: Condition | bool) -> Finder[Self]:
+        """A query for objects of this class through the active client: see ``Finder``.
+
+        Raises:
+            QueryError: not a condition, or one that Kinto cannot answer.
+            NoClientError: no client is active.
+        """
+        return binding.current().repository(cls).find(*conditions)
+
+    def save(self, *, force: bool = False) -> SaveResult:
+        """Writes what changed: creates a new object, patches the changed fields of one that was read or saved before,
+        and sends nothing where nothing changed.
+
+        Parameters:
+            force: overwrite, whatever happened on the server in between.
+
+        Raises:
+            pydantic.ValidationError: a value that does not fit its field; nothing is sent.
+            ReadOnlyFieldError: a field that is fixed after creation was changed; nothing is sent.
+            ConflictError: the object changed on the server since it was read; the instance stays as it is.
+            AlreadyExistsError: it was to be created, and an object with this id exists.
+            NotFoundError: it was deleted meanwhile.
+        """
+        return objects_of(self).save(self, force=force)
+
+    def patch(self, **changes: Any) -> SaveResult:
+        """Writes these fields only, and sets them here once the server has taken them.
+
+        Other changes of the instance stay unsaved. Raises as ``save()`` does, and ``TypeError`` for a field that the
+        class does not have.
+        """
+        return objects_of(self).patch(self, **changes)
+
+    def replace(self, *, force: bool = False) -> SaveResult:
+        """Writes every field, by PUT: what the server has and the instance has not is gone.
+
+        Raises as ``save()`` does, and:
+            NotSavedError: it was never read or saved; ``save()`` creates it, ``force=True`` overwrites what is there.
+        """
+        return objects_of(self).replace(self, force=force)
+
+    def delete(self, *, force: bool = False, missing_ok: bool = False) -> bool:
+        """Deletes the object, if it is the one that was read. The instance stays, as a new one.
+
+        Parameters:
+            force: whatever happened on the server in between.
+            missing_ok: return False, instead of raising, where there is none.
+
+        Raises:
+            ConflictError: it changed since it was read.
+            NotFoundError: there is none.
+            NotSavedError: it was never read or saved, so that there is no ETag to check; ``force=True`` deletes it.
+        """
+        return objects_of(self).delete(self, force=force, missing_ok=missing_ok)
+
+    def refresh(self) -> bool:
+        """Reads the object again, permissions included, and drops the unsaved changes of the instance.
+
+        Returns whether the object had changed on the server; where not, its data is not sent again.
+
+        Raises:
+            NotFoundError: it was deleted.
+        """
+        return objects_of(self).refresh(self)
+
+    def rebase(self, theirs: Self) -> None:
+        """Puts the unsaved changes of this instance on top of ``theirs``, the same object read later. Sends nothing.
+
+        Raises:
+            NotSavedError: either was never read or saved, so that there is nothing to compare.
+        """
+        if not theirs.saved or theirs.id != self.id:
+            raise NotSavedError("rebase() takes the same object as it is on the server")
+        keep = changes_of(self).names if self.saved else {*self.model_fields_set, *(self.model_extra or {})}
+        state = state_of(self)
+        absorb(self, theirs, keep)
+        state.snapshot, state.index = state_of(theirs).snapshot, state_of(theirs).index
+
+
+def objects_of(obj: R) -> Objects[R]:
+    """The repository that the instance is bound to, or that of the active client."""
+    bound = cast("Objects[R] | None", state_of(obj).objects)
+    return bound or binding.current().repository(type(obj))
+
+
+def handle(objects: Objects[R], object_id: str) -> R:
+    """An instance that stands for an object by its id alone. Nothing is read, and the object need not exist.
+
+    Raises:
+        InvalidIdError: not an id.
+    """
+    options = objects.model.__kinto__
+    obj = objects.model.model_construct(id=check_id(object_id, options.kind, options.ids.pattern))
+    state_of(obj).objects = objects
+    return obj

@@ -1,0 +1,100 @@
+"""What an instance knows of its object on the server, kept beside its fields.
+
+The server's answer is kept as the bytes that came, shared by all objects of a page, and parsed only when someone asks
+what changed: loading costs one reference an instance.
+"""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from typing import Any
+
+from kinto_models.models.permissions import Permissions
+from kinto_models.protocol.bodies import encode
+from kinto_models.protocol.etags import format_etag
+from kinto_models.types import Data
+
+__all__ = ["Snapshot", "State"]
+
+
+class Snapshot:
+    """One answer: the bytes, and who asked for them. Never changed."""
+
+    __slots__ = ("_parsed", "body", "objects")
+
+    def __init__(self, body: bytes, objects: Any) -> None:
+        self.body: bytes = body
+        self.objects: Any = objects
+        self._parsed: Any = None
+
+    def parsed(self) -> Any:
+        """The JSON; not to be changed."""
+        parsed = self._parsed
+        if parsed is None:
+            parsed = self._parsed = json.loads(self.body)
+        return parsed
+
+
+class State:
+    """An instance's tie to its object on the server.
+
+    Attributes:
+        objects: the repository that it came from, or None.
+        snapshot: the last answer of the server about it, or None for an object that was never there.
+        index: its place in a list answer, or None for the answer of a single object.
+        permissions: as they were shown and changed since; None until someone asks.
+    """
+
+    __slots__ = ("index", "objects", "permissions", "snapshot")
+
+    def __init__(self, snapshot: Snapshot | None = None, index: int | None = None) -> None:
+        self.snapshot: Snapshot | None = snapshot
+        self.index: int | None = index
+        self.objects: Any = snapshot.objects if snapshot else None
+        self.permissions: Permissions | None = None
+
+    @property
+    def data(self) -> Data | None:
+        """The object as the server last told it, or None; not to be changed."""
+        if self.snapshot is None:
+            return None
+        told = self.snapshot.parsed()["data"]
+        data: Data = told if self.index is None else told[self.index]
+        return data
+
+    @property
+    def shown(self) -> dict[str, list[str]] | None:
+        """The permissions that the server showed, or None. It shows none at all, ``{}``, to who may not see them."""
+        if self.snapshot is None:
+            return {}
+        return (self.snapshot.parsed().get("permissions") or None) if self.index is None else None
+
+    @property
+    def timestamp(self) -> int | None:
+        """The object's timestamp in milliseconds, as the server last told it."""
+        timestamp = (self.data or {}).get("last_modified")
+        return timestamp if isinstance(timestamp, int) else None
+
+    @property
+    def etag(self) -> str | None:
+        """The object's ETag."""
+        timestamp = self.timestamp
+        return None if timestamp is None else format_etag(timestamp)
+
+    def copy(self) -> State:
+        """The same for a copy of the instance."""
+        copied = State(self.snapshot, self.index)
+        copied.objects, copied.permissions = self.objects, deepcopy(self.permissions)
+        return copied
+
+    def __getstate__(self) -> tuple[bytes | None, Permissions | None]:
+        # Only this object's part of a page, and no repository: a pickle holds no client and no credentials.
+        if self.data is None:
+            return None, self.permissions
+        return encode({"data": self.data, "permissions": self.shown or {}}), self.permissions
+
+    def __setstate__(self, state: tuple[bytes | None, Permissions | None]) -> None:
+        body, permissions = state
+        self.__init__(Snapshot(body, None) if body else None)  # type: ignore[misc]  # an unpickled one is a new one
+        self.permissions = permissions

@@ -1,0 +1,213 @@
+"""What an instance is and knows: its class's keywords, id and timestamp, and its state, kept beside the fields.
+
+What it does, which needs a repository, is in ``resource``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from copy import deepcopy
+from inspect import get_annotations
+from typing import Annotated, Any, ClassVar, TypeVar, cast
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from typing_extensions import Self, Unpack
+
+from kinto_models.errors import DeclarationError
+from kinto_models.models.expressions import wire_name
+from kinto_models.models.fields import FieldsOnClass
+from kinto_models.models.ids import IdGenerator, UUID4Ids
+from kinto_models.models.options import EXTRA, Options, Unknown
+from kinto_models.models.permissions import Permissions
+from kinto_models.models.state import Snapshot, State
+from kinto_models.models.tracking import SERVER_OWNED, Changes, diff
+from kinto_models.protocol.paths import ID_PATTERN
+
+__all__ = ["Stored", "attach", "changes_of", "permissions_of", "state_of"]
+
+P = TypeVar("P", bound=Permissions)
+S = TypeVar("S", bound="Stored")
+
+
+class Stored(FieldsOnClass):
+    """The fields and state of an object on a Kinto server: the base of ``Resource``.
+
+    Attributes:
+        id: checked by full match when an instance is made and never rewritten; made by the class's ``ids`` where none
+            is given (https://docs.kinto-storage.org/en/stable/api/1.x/records.html).
+        last_modified: milliseconds since the epoch, as the server last told; None for what was never saved.
+    """
+
+    __slots__ = ("__kinto_state__",)
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        extra="allow", validate_assignment=True, ser_json_inf_nan="constants"
+    )
+
+    __kinto__: ClassVar[Options] = Options("record")
+
+    id: str = Field(default_factory=UUID4Ids(), pattern=f"^{ID_PATTERN}$")
+    last_modified: int | None = None
+
+    def __init_subclass__(  # noqa: PLR0913  # each is a keyword of the class statement
+        cls,
+        *,
+        bucket: str | type[Stored] | None = None,
+        collection: str | type[Stored] | None = None,
+        group: str | None = None,
+        readonly: Collection[str] | None = None,
+        ids: IdGenerator | type[IdGenerator] | None = None,
+        path: str | None = None,
+        unknown: Unknown | None = None,
+        **config: Unpack[ConfigDict],
+    ) -> None:
+        super().__init_subclass__()
+        _refuse_reserved(cls, get_annotations(cls))
+        said = {"bucket": bucket, "collection": collection, "group": group, "readonly": readonly, "ids": ids}
+        keywords = {**said, "path": path, "unknown": unknown, **config}
+        before = cls.__kinto__  # of the nearest base, or what the body of one of the four kinds says
+        cls.__kinto__ = before.updated(cls.__name__, {k: v for k, v in keywords.items() if v is not None})
+        _fix_id(cls, before)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, *, unknown: Unknown | None = None, **keywords: Any) -> None:
+        super().__pydantic_init_subclass__()
+        _check_fields(cls)
+        if unknown is not None and cls.model_config.get("extra") != EXTRA[unknown]:
+            cls.model_config["extra"] = EXTRA[unknown]
+            cls.model_rebuild(force=True, raise_errors=False)
+
+    # What the instance knows of the server
+
+    @property
+    def saved(self) -> bool:
+        """Whether this object, under this id, is on the server as far as is known."""
+        data = state_of(self).data
+        return data is not None and data.get("id") == self.id
+
+    @property
+    def etag(self) -> str | None:
+        """The ETag that writes are conditional on, or None for what was never saved."""
+        return state_of(self).etag if self.saved else None
+
+    @property
+    def dirty(self) -> bool:
+        """Whether ``save()`` has data to send: always for a new object."""
+        return not self.saved or bool(changes_of(self))
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The fields that differ from what the server last told, with their values here; all fields of a new object.
+
+        A field that is gone from the instance is not among them.
+        """
+        names = changes_of(self).names if self.saved else {*type(self).model_fields, *(self.model_extra or {})}
+        return {name: getattr(self, name) for name in sorted(names) if name not in SERVER_OWNED and hasattr(self, name)}
+
+    @property
+    def permissions(self) -> Permissions:
+        """Who may do what with the object. Changes are sent by the next ``save()``."""
+        return permissions_of(self, Permissions)
+
+    # Copies and pickles keep the state; pickles leave the repository behind
+
+    def __copy__(self) -> Self:
+        return _with_state(super().__copy__(), state_of(self))
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        return _with_state(super().__deepcopy__(memo), state_of(self))
+
+    def __getstate__(self) -> dict[Any, Any]:
+        return {**super().__getstate__(), "__kinto_state__": deepcopy(state_of(self))}
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        kinto = state.pop("__kinto_state__", None)
+        super().__setstate__(state)
+        if kinto is not None:
+            _SLOT.__set__(self, kinto)
+
+
+_SLOT: Any = Stored.__dict__["__kinto_state__"]
+
+
+def attach(obj: Stored, snapshot: Snapshot, index: int | None) -> None:
+    """Ties an instance that was just read to the answer that it came from. Costs one reference: no state is made."""
+    _SLOT.__set__(obj, (snapshot, index))
+
+
+def state_of(obj: Stored) -> State:
+    """The state of an instance, made when it is first asked for."""
+    try:
+        state: State | tuple[Snapshot, int | None] = _SLOT.__get__(obj)
+    except AttributeError:
+        state = State()
+        _SLOT.__set__(obj, state)
+    if isinstance(state, tuple):
+        state = State(*state)
+        _SLOT.__set__(obj, state)
+    return state
+
+
+def changes_of(obj: Stored) -> Changes:
+    """What the instance has that the server, as far as is known, has not; nothing where nothing is known."""
+    data = state_of(obj).data
+    return Changes() if data is None else diff(obj, data)
+
+
+def permissions_of(obj: Stored, kind: type[P]) -> P:
+    """The instance's permissions, made from what the server showed when they are first asked for."""
+    state = state_of(obj)
+    if state.permissions is None:
+        state.permissions = kind(state.shown if obj.saved else {})
+    return cast("P", state.permissions)
+
+
+def _with_state(obj: S, state: State) -> S:
+    _SLOT.__set__(obj, state.copy())
+    return obj
+
+
+def _fix_id(cls: type[Stored], before: Options) -> None:
+    """Gives the class an id field of its own where its keywords say something about ids."""
+    options, annotations = cls.__kinto__, cls.__annotations__
+    if "id" in annotations or (options.ids is before.ids and options.own_id == before.own_id):
+        return
+    pattern = f"^(?:{options.ids.pattern})$"
+    own = options.own_id
+    field = Field(default_factory=options.ids, pattern=pattern) if own is None else Field(default=own, pattern=pattern)
+    annotations["id"] = Annotated[str, field]
+
+
+def _refuse_reserved(cls: type[Stored], names: Iterable[str]) -> None:
+    ours = [base for base in cls.__mro__ if base.__module__.startswith(("kinto_models.", "pydantic."))]
+    for name in names:
+        if not name.startswith("_") and any(name in base.__dict__ for base in ours if base is not cls):
+            raise DeclarationError(
+                f"class {cls.__name__}: {name!r} is a name of the library's or of pydantic's, so no field can have it; "
+                f"write {name}_: ... = Field(alias={name!r}) to store a field under this name"
+            )
+
+
+def _check_fields(cls: type[Stored]) -> None:
+    options, fields = cls.__kinto__, cls.model_fields
+    _refuse_reserved(cls, fields)
+    wires: dict[str, str] = {}
+    for name, info in fields.items():
+        wire = wire_name(name, info)
+        if wire in wires or (wire in SERVER_OWNED and wire != name):
+            raise DeclarationError(f"class {cls.__name__}: {name!r} and another field are both stored as {wire!r}")
+        wires[wire] = name
+        if not _reads(cls, name, info.validation_alias, wire):
+            raise DeclarationError(
+                f"class {cls.__name__}: {name!r} is stored as {wire!r} but not read from there; add {wire!r} to its "
+                "validation_alias, or use alias= for both"
+            )
+    if missing := sorted(options.readonly - fields.keys()):
+        raise DeclarationError(f"class {cls.__name__}: readonly names {missing[0]!r}, which is not a field")
+
+
+def _reads(cls: type[BaseModel], name: str, alias: Any, wire: str) -> bool:
+    by_name = cls.model_config.get("populate_by_name") or cls.model_config.get("validate_by_name")
+    if alias is None or (by_name and name == wire):
+        return True
+    return wire in (alias.choices if isinstance(alias, AliasChoices) else [alias])

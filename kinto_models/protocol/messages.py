@@ -1,0 +1,87 @@
+"""Requests, responses and operations: what goes over the wire, as values.
+
+A request knows nothing of hosts, credentials or sockets: its target is relative to the server's root, and whoever
+sends it adds the rest. That is also why an error or a log line may name a request without telling a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeAlias, TypeVar
+
+__all__ = ["Conversation", "Operation", "Request", "Response"]
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+_NO_HEADERS: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request to a Kinto server.
+
+    Attributes:
+        method: GET, HEAD, POST, PUT, PATCH or DELETE.
+        target: path and query, already quoted, relative to the server's root (``/buckets/blog?_limit=3``).
+        headers: those of this request only; the transport adds credentials and its own.
+        body: bytes of JSON, or None.
+    """
+
+    method: str
+    target: str
+    headers: Mapping[str, str] = field(default_factory=lambda: _NO_HEADERS)
+    body: bytes | None = field(default=None, repr=False)
+
+    @property
+    def line(self) -> str:
+        """Method and path, for errors and logs: no query, no headers, no body."""
+        return f"{self.method} {self.target.partition('?')[0]}"
+
+    @property
+    def safe(self) -> bool:
+        """Whether the request only reads, so that sending it twice changes nothing (RFC 9110, 9.2.1)."""
+        return self.method in ("GET", "HEAD")
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One HTTP answer.
+
+    Attributes:
+        status: the HTTP status.
+        headers: a mapping whose ``get`` ignores case.
+        body: the bytes, decompressed.
+        root: the absolute address of the server's root, to which targets are relative.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    root: str
+
+
+@dataclass(frozen=True, slots=True)
+class Operation(Generic[T]):
+    """One request together with the function that reads its answer: everything the library asks of a server is one.
+
+    Attributes:
+        request: what to send.
+        decode: turns the answer into the result, or raises an error of the tree.
+    """
+
+    request: Request
+    decode: Callable[[Response], T]
+
+    def map(self, function: Callable[[T], U]) -> Operation[U]:
+        """The same request, its result passed through ``function``."""
+        decode = self.decode
+        return Operation(self.request, lambda response: function(decode(response)))
+
+
+Conversation: TypeAlias = Generator[Operation[Any], Any, T]
+"""Several operations with a decision between them: yields operations, receives their results, returns its own.
+
+An error of an operation is thrown into the generator, which may answer it with another operation.
+"""

@@ -1,0 +1,191 @@
+"""The operations on Kinto's objects and lists, each one request and the way to read its answer.
+
+https://docs.kinto-storage.org/en/stable/api/1.x/. Bodies of answers stay bytes here: what they mean is the business of
+whoever knows the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from kinto_models.errors import InvalidAnswerError
+from kinto_models.protocol.bodies import BASIC, Patch
+from kinto_models.protocol.etags import IF_ABSENT, if_match, if_none_match, timestamp_of
+from kinto_models.protocol.filters import Query
+from kinto_models.protocol.messages import Operation, Request, Response
+from kinto_models.protocol.paths import Plural
+from kinto_models.protocol.refusals import error_of
+
+__all__ = [
+    "Answer",
+    "Listing",
+    "count",
+    "create",
+    "create_anywhere",
+    "delete",
+    "delete_listed",
+    "get",
+    "get_if_changed",
+    "get_list",
+    "get_timestamp",
+    "patch",
+    "replace",
+]
+
+T = TypeVar("T")
+
+_JSON: Final = {"Content-Type": BASIC}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One object, as the server told it.
+
+    Attributes:
+        body: JSON of ``{"data": ..., "permissions": ...}``.
+        timestamp: milliseconds, from the ETag header; None where the server sent none.
+        created: the object is new.
+    """
+
+    body: bytes = field(repr=False)
+    timestamp: int | None
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One page of a list.
+
+    Attributes:
+        body: JSON of ``{"data": [...]}``.
+        timestamp: of the whole list, in milliseconds; None where the server sent none.
+        request: what was asked.
+        next_page: the address that the server gave for the next page, unchecked, or None on the last.
+        root: the server's root.
+    """
+
+    body: bytes = field(repr=False)
+    timestamp: int | None
+    request: Request
+    next_page: str | None
+    root: str
+
+
+def _operation(request: Request, read: Callable[[Response], T], *accepted: int) -> Operation[T]:
+    def decode(response: Response) -> T:
+        if response.status in accepted:
+            return read(response)
+        raise error_of(request, response)
+
+    return Operation(request, decode)
+
+
+def _answer(response: Response) -> Answer:
+    return Answer(response.body, timestamp_of(response), response.status == 201)
+
+
+def get(place: Plural, object_id: str) -> Operation[Answer]:
+    """Reads one object."""
+    return _operation(Request("GET", place.object(object_id)), _answer, 200)
+
+
+def get_if_changed(place: Plural, object_id: str, *, since: int) -> Operation[Answer | None]:
+    """Reads one object; None if its timestamp still is ``since``, by a 304 without a body."""
+    request = Request("GET", place.object(object_id), if_none_match(since))
+
+    def read(response: Response) -> Answer | None:
+        return None if response.status == 304 else _answer(response)
+
+    return _operation(request, read, 200, 304)
+
+
+def create(place: Plural, object_id: str, body: bytes) -> Operation[Answer]:
+    """Creates an object under a known id; fails where one exists.
+
+    A tombstone is no obstacle. Needs the right to create on the parent.
+    """
+    request = Request("PUT", place.object(object_id), {**_JSON, **IF_ABSENT}, body)
+    return _operation(request, _answer, 201, 200)
+
+
+def create_anywhere(place: Plural, body: bytes) -> Operation[Answer]:
+    """Creates an object under an id that the server makes."""
+    return _operation(Request("POST", place.path, _JSON, body), _answer, 201, 200)
+
+
+def replace(place: Plural, object_id: str, body: bytes, *, only: int | None) -> Operation[Answer]:
+    """Writes all fields, creating the object where there is none; ``only`` if its timestamp is this one."""
+    request = Request("PUT", place.object(object_id), {**_JSON, **if_match(only)}, body)
+    return _operation(request, _answer, 200, 201)
+
+
+def patch(place: Plural, object_id: str, change: Patch, *, only: int | None) -> Operation[Answer]:
+    """Changes an object, ``only`` if its timestamp is this one."""
+    headers = {"Content-Type": change.content_type, **if_match(only)}
+    return _operation(Request("PATCH", place.object(object_id), headers, change.body), _answer, 200)
+
+
+def delete(place: Plural, object_id: str, *, only: int | None) -> Operation[Answer]:
+    """Deletes an object, ``only`` if its timestamp is this one; answers its tombstone."""
+    return _operation(Request("DELETE", place.object(object_id), if_match(only)), _answer, 200)
+
+
+def _list(request: Request) -> Operation[Listing]:
+    def read(response: Response) -> Listing:
+        next_page = response.headers.get("Next-Page")
+        return Listing(response.body, timestamp_of(response), request, next_page, response.root)
+
+    return _operation(request, read, 200)
+
+
+def get_list(place: Plural, query: Query) -> Operation[Listing]:
+    """Reads one page; ``paging.pages`` goes on."""
+    return _list(Request("GET", query.at(place.path)))
+
+
+def delete_listed(place: Plural, query: Query) -> Operation[Listing]:
+    """Deletes one page of what the query lists, and answers the tombstones; ``paging.pages`` goes on.
+
+    The server follows its own order, the newest first, correctly, and others not: leave ``query.sort`` empty.
+    """
+    return _list(Request("DELETE", query.at(place.path)))
+
+
+def relist(listing: Listing, target: str) -> Operation[Listing]:
+    """The same as made this page, at another target of the same server."""
+    return _list(Request(listing.request.method, target, listing.request.headers))
+
+
+def _head(place: Plural, query: Query, read: Callable[[Mapping[str, str]], int | None]) -> Operation[int]:
+    request = Request("HEAD", query.at(place.path))
+
+    def decode(response: Response) -> int:
+        if (value := read(response.headers)) is None:
+            raise InvalidAnswerError(f"{request.line}: the server's headers do not tell, so it may be no Kinto")
+        return value
+
+    return _operation(request, decode, 200)
+
+
+def count(place: Plural, query: Query) -> Operation[int]:
+    """How many objects the query lists, without reading them. Tombstones are not counted."""
+
+    def total(headers: Mapping[str, str]) -> int | None:
+        value = headers.get("Total-Objects") or headers.get("Total-Records") or ""
+        return int(value) if value.isascii() and value.isdigit() else None
+
+    return _head(place, query, total)
+
+
+def get_timestamp(place: Plural) -> Operation[int]:
+    """The timestamp of the whole list, in milliseconds: it grows with every change in it, deletions included."""
+    request = Request("HEAD", place.path)
+
+    def read(response: Response) -> int:
+        if (timestamp := timestamp_of(response)) is None:
+            raise InvalidAnswerError(f"{request.line}: the server sent no ETag, so it may be no Kinto")
+        return timestamp
+
+    return _operation(request, read, 200)

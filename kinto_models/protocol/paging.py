@@ -1,0 +1,61 @@
+"""From one page to the next.
+
+https://docs.kinto-storage.org/en/stable/api/1.x/pagination.html: the server gives the absolute address of the next
+page, and the absence of one is the only sign of the end. The address is taken only where it leads back to the server
+that gave it, because the credentials go there too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from urllib.parse import SplitResult, urlsplit
+
+from kinto_models.errors import ForeignPageError
+from kinto_models.protocol.messages import Operation
+from kinto_models.protocol.operations import Listing, relist
+
+__all__ = ["pages"]
+
+_PORTS = {"http": 80, "https": 443}
+
+
+def pages(first: Operation[Listing]) -> Generator[Operation[Listing], Listing, None]:
+    """Yields the operation for each page and receives the page; ends after the last.
+
+    Raises:
+        ForeignPageError: the next page is on another origin, outside the server's root, or one that was read before.
+    """
+    seen = {first.request.target}
+    operation: Operation[Listing] | None = first
+    while operation is not None:
+        listing = yield operation
+        operation = _following(listing, seen)
+
+
+def _following(listing: Listing, seen: set[str]) -> Operation[Listing] | None:
+    if not listing.next_page:
+        return None
+    target = _target(listing)
+    if target in seen:
+        raise ForeignPageError(f"{listing.request.line}: the server gives a page as the next that was read before")
+    seen.add(target)
+    return relist(listing, target)
+
+
+def _target(listing: Listing) -> str:
+    root = urlsplit(listing.root)
+    try:
+        page = urlsplit(listing.next_page or "")
+        here = _origin(root) == _origin(page) and page.path.startswith(root.path + "/")
+    except ValueError:  # no address at all, or a port that is no number
+        page, here = root, False
+    if not here:
+        raise ForeignPageError(
+            f"{listing.request.line}: the next page is not under {listing.root}, so it was not asked for: "
+            "check the address given to the client, and the Host header that a proxy passes to Kinto"
+        )
+    return page.path[len(root.path) :] + (f"?{page.query}" if page.query else "")
+
+
+def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)

@@ -1,0 +1,110 @@
+"""From an answer that is no success to an error of the tree."""
+
+from __future__ import annotations
+
+import json
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from kinto_models.errors import (
+    AlreadyExistsError,
+    ConflictError,
+    ForbiddenError,
+    InvalidAnswerError,
+    InvalidRequestError,
+    KintoError,
+    NotFoundError,
+    RedirectError,
+    RefusedError,
+    ServerFailedError,
+    StatusError,
+    TooManyRequestsError,
+    UnauthorizedError,
+    UnavailableError,
+)
+from kinto_models.protocol.messages import Request, Response
+
+__all__ = ["error_of", "retry_after"]
+
+_BY_STATUS: dict[int, type[StatusError]] = {
+    400: InvalidRequestError,
+    401: UnauthorizedError,
+    403: ForbiddenError,
+    404: NotFoundError,
+    412: ConflictError,
+    429: TooManyRequestsError,
+    503: UnavailableError,
+}
+# What may not be seen is not told from what is not there (kinto.authorization.RouteFactory).
+_MAY_BE_ABSENT = "; Kinto also answers this where the bucket does not exist"
+_HINTS = {401: f"{_MAY_BE_ABSENT} and the request is anonymous", 403: _MAY_BE_ABSENT}
+_SHOWN = 120
+"""Characters of a foreign body that a message shows."""
+
+
+def error_of(request: Request, response: Response) -> KintoError:
+    """The error for an answer that is not the success of this request."""
+    if 400 <= response.status <= 599:
+        return _refusal(request, response)
+    if 300 <= response.status <= 399 and response.status != 304:
+        return _redirect(request, response)
+    unasked = " that was not asked for" if response.status == 304 else ""
+    return InvalidAnswerError(f"{request.line}: the server answered a {response.status}{unasked}, which is not Kinto's")
+
+
+def retry_after(response: Response) -> float | None:
+    """Seconds that the answer asks to wait, or None. A date is read against the answer's own ``Date``, so that no
+    clock of this machine is needed.
+    """
+    value = (response.headers.get("Retry-After") or "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        until, now = (parsedate_to_datetime(text) for text in (value, response.headers.get("Date") or ""))
+        return max(0.0, (until - now).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def _refusal(request: Request, response: Response) -> StatusError:
+    body = _body(response)
+    errno, reason, details = body.get("errno"), body.get("message") or body.get("error"), body.get("details")
+    if not isinstance(reason, str):
+        reason = response.body[:_SHOWN].decode("utf-8", "replace").strip() or "no explanation"
+    errno = errno if isinstance(errno, int) and not isinstance(errno, bool) else None
+    number = f" (errno {errno})" if errno is not None else ""
+    error = _class(request, response.status)(
+        f"{request.line}: {response.status}{number}: {reason}{_HINTS.get(response.status, '')}"
+    )
+    error.status, error.errno, error.reason, error.details = response.status, errno, reason, details
+    error.request, error.retry_after = request.line, retry_after(response)
+    return error
+
+
+def _class(request: Request, status: int) -> type[StatusError]:
+    if status == 412 and "If-None-Match" in request.headers:
+        return AlreadyExistsError
+    return _BY_STATUS.get(status) or (RefusedError if status < 500 else ServerFailedError)
+
+
+def _body(response: Response) -> dict[str, Any]:
+    try:
+        body = json.loads(response.body)
+    except (ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _redirect(request: Request, response: Response) -> RedirectError:
+    try:
+        parts = urlsplit(urljoin(response.root + request.target, response.headers.get("Location") or ""))
+        location = f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
+    except ValueError:
+        location = "an address that is none"
+    error = RedirectError(
+        f"{request.line}: the server redirects to {location}, which is not followed: "
+        "give the client the address of the server's root, version included, such as https://example.com/v1"
+    )
+    error.location = location
+    return error

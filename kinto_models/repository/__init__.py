@@ -1,0 +1,1 @@
+"""Row 3: model state into operations, answers into models, and who runs them."""

@@ -1,0 +1,192 @@
+"""The translation between models and Kinto's JSON, both ways."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any, Generic, TypeVar, cast
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from kinto_models.errors import ConflictError, InvalidAnswerError, InvalidRecordError, ReadOnlyFieldError
+from kinto_models.models.interface import Objects, Page, SaveResult
+from kinto_models.models.state import Snapshot
+from kinto_models.models.stored import Stored, attach, state_of
+from kinto_models.models.tracking import Changes, absorb, diff, dump, names_of, parse
+from kinto_models.protocol.bodies import Patch, basic_patch, envelope, json_patch
+from kinto_models.protocol.messages import Conversation, Operation
+from kinto_models.protocol.operations import Answer, Listing
+from kinto_models.protocol.paths import Plural
+
+__all__ = ["Mapper", "load_page", "patch_of", "send"]
+
+T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
+R = TypeVar("R", bound=Stored)
+
+
+class _One(TypedDict, Generic[T]):
+    data: T
+
+
+_ENVELOPE: Any = _One
+_LIST: Any = list
+
+
+# What an answer is parsed with, by the class in it: Any, because a type made at run time is none to a checker.
+
+
+@lru_cache(maxsize=1024)
+def _one(model: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(_ENVELOPE[model])
+
+
+@lru_cache(maxsize=1024)
+def _many(model: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(_ENVELOPE[_LIST[model]])
+
+
+def send(operation: Operation[T]) -> Conversation[T]:
+    """One operation as a part of a conversation: ``answer = yield from send(operation)`` keeps its type."""
+    result: T = yield operation
+    return result
+
+
+def load_page(model: type[M], listing: Listing, objects: Objects[Any] | None = None) -> Page[M]:
+    """The objects of a page, validated straight from its bytes. Resources are tied to the answer they came from."""
+    try:
+        items: list[M] = _many(model).validate_json(listing.body)["data"]
+    except ValidationError as exc:
+        raise _misfit(model, listing.body, exc, listing.request.line) from exc
+    if issubclass(model, Stored):
+        snapshot = Snapshot(listing.body, objects)
+        for index, item in enumerate(cast("list[Stored]", items)):
+            attach(item, snapshot, index)
+    return Page(items, listing.timestamp)
+
+
+class Mapper(Generic[R]):
+    """Translates for one class in one place.
+
+    Attributes:
+        model: the class.
+        place: its plural endpoint.
+        objects: the repository that what is loaded is tied to.
+    """
+
+    def __init__(self, model: type[R], place: Plural, objects: Objects[R]) -> None:
+        self.model = model
+        self.place = place
+        self.objects = objects
+
+    # From the server
+
+    def load(self, answer: Answer) -> R:
+        """The object of an answer.
+
+        Raises:
+            InvalidRecordError: it does not fit the class.
+            InvalidAnswerError: the answer is not Kinto's.
+        """
+        try:
+            obj: R = _one(self.model).validate_json(answer.body)["data"]
+        except ValidationError as exc:
+            raise _misfit(self.model, answer.body, exc, self.place.path) from exc
+        attach(obj, Snapshot(answer.body, self.objects), None)
+        return obj
+
+    def acknowledge(
+        self, obj: R, answer: Answer, sent: frozenset[str], keep: frozenset[str] = frozenset()
+    ) -> SaveResult:
+        """Takes what the server answered to a write into the instance, but for the fields in ``keep``."""
+        self.take(obj, self.load(answer), keep)
+        return SaveResult(answer.created, sent, obj.etag)
+
+    def take(self, obj: R, told: R, keep: frozenset[str] = frozenset()) -> None:
+        """Makes the instance what the server told, and ties it to that answer."""
+        absorb(obj, told, keep)
+        state, source = state_of(obj), state_of(told)
+        state.snapshot, state.index, state.objects = source.snapshot, source.index, self.objects
+        state.permissions = None
+
+    def conflict(self, error: ConflictError, obj: R) -> ConflictError:
+        """Fills in the sides of a conflict, as instances."""
+        existing = error.details.get("existing") if isinstance(error.details, dict) else None
+        base = state_of(obj).data if obj.saved else None
+        error.mine, error.base = obj, None if base is None else parse(self.model, base)
+        if isinstance(existing, dict):
+            with suppress(InvalidAnswerError):  # the conflict is the news, not that theirs does not fit
+                error.theirs = self.load(Answer(envelope(existing), None, created=False))
+                error.overlapping = _overlapping(diff(obj, base), diff(error.theirs, base)) if base else frozenset()
+        return error
+
+    # To the server
+
+    def checked(self, obj: R) -> dict[str, Any]:
+        """The instance's data as JSON, once it is sure that it can be read back: changes made in place are not
+        validated when they are made.
+        """
+        data = dump(obj)
+        parse(self.model, data)
+        return data
+
+    def refuse_readonly(self, changes: Changes) -> None:
+        """Raises ReadOnlyFieldError if a field that is fixed after creation is among the changes."""
+        fixed = sorted(self.model.__kinto__.readonly & changes.names)
+        if fixed:
+            raise ReadOnlyFieldError(
+                f"{self.model.__name__}.{fixed[0]} is readonly: it is fixed when the object is created; "
+                "refresh() brings its value back"
+            )
+
+    def names(self, data: dict[str, Any]) -> frozenset[str]:
+        """The fields' names on the class, for stored names."""
+        return names_of(self.model, data)
+
+
+def patch_of(changes: Changes, permissions: dict[str, list[str]]) -> Patch:
+    """The least powerful patch that says it: only JSON Patch can remove a field without also merging sub-objects."""
+    if not changes.removed:
+        return basic_patch(changes.written or None, permissions or None)
+    operations: list[dict[str, Any]] = [{"op": "remove", "path": f"/data/{_pointer(name)}"} for name in changes.removed]
+    for name, value in changes.written.items():
+        operations.append({"op": "add", "path": f"/data/{_pointer(name)}", "value": value})
+    for ace, principals in permissions.items():
+        # In a JSON patch the server shows an ACE as an object of its principals (kinto.core.utils.apply_json_patch).
+        operations.append({"op": "add", "path": f"/permissions/{ace}", "value": {p: p for p in principals}})
+    return json_patch(operations)
+
+
+def _pointer(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def _overlapping(mine: Changes, theirs: Changes) -> frozenset[str]:
+    """Names of the fields that both changed, to different values."""
+    missing = object()
+    both = {*mine.written, *mine.removed} & {*theirs.written, *theirs.removed}
+    return frozenset(w for w in both if mine.written.get(w, missing) != theirs.written.get(w, missing))
+
+
+def _misfit(model: type[BaseModel], body: bytes, error: ValidationError, line: str) -> InvalidAnswerError:
+    """Whether the answer is not Kinto's, or an object in it does not fit the class."""
+    entries = error.errors(include_url=False, include_context=False, include_input=False)
+    first: tuple[Any, ...] = entries[0]["loc"]
+    try:
+        found: Any = json.loads(body)["data"]
+        listed = isinstance(found, list)
+        at = 2 if listed else 1  # how deep the object that does not fit stands in the answer
+        found = found[first[1]] if listed else found
+    except (ValueError, LookupError, TypeError, RecursionError):
+        at, found = 0, None
+    if not isinstance(found, dict):
+        start = body[:80].decode("utf-8", "replace")
+        return InvalidAnswerError(f"{line}: the server answered something that is not Kinto's JSON: {start!r}")
+    mine = [(entry["loc"][at:], entry) for entry in entries if entry["loc"][:at] == first[:at]]
+    where, what = ".".join(str(part) for part in mine[0][0]) or "the whole", mine[0][1]["msg"]
+    misfit = InvalidRecordError(f"{line}: {model.__name__} {found.get('id')!r} does not fit: {where}: {what}")
+    misfit.model, misfit.object_id = model.__name__, found.get("id")
+    misfit.errors = tuple({**entry, "loc": loc} for loc, entry in mine)
+    return misfit

@@ -1,0 +1,278 @@
+"""How objects are written, as conversations: each yields operations and returns what the caller asked for.
+
+An instance is changed only by an answer: an error on the way leaves it as it was.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Annotated, Any, TypeVar
+
+from pydantic import TypeAdapter
+
+from kinto_models.errors import AlreadyExistsError, ConflictError, ForbiddenError, NotFoundError, NotSavedError
+from kinto_models.models.ids import ServerIds
+from kinto_models.models.interface import SaveResult
+from kinto_models.models.stored import Stored, changes_of, state_of
+from kinto_models.models.tracking import Changes, absorb, diff, parse, wire_names
+from kinto_models.protocol import operations
+from kinto_models.protocol.bodies import envelope
+from kinto_models.protocol.messages import Conversation
+from kinto_models.protocol.operations import Answer
+from kinto_models.repository.mapper import Mapper, patch_of, send
+from kinto_models.repository.reads import get
+
+__all__ = ["create", "delete", "get_or_create", "patch", "patch_by_id", "refresh", "replace", "save", "upsert"]
+
+R = TypeVar("R", bound=Stored)
+
+_ROUNDS = 5
+"""How often an object may come, go or change between two requests before it is left to the caller."""
+
+
+def create(mapper: Mapper[R], obj: R) -> Conversation[SaveResult]:
+    """Creates the object; an error where one has its id."""
+    data = mapper.checked(obj)
+    body = envelope(data, obj.permissions.changes() or None)
+    if obj.id == "" and isinstance(mapper.model.__kinto__.ids, ServerIds):
+        operation = operations.create_anywhere(mapper.place, body)
+    else:
+        operation = operations.create(mapper.place, obj.id, body)
+    try:
+        answer = yield from send(operation)
+    except AlreadyExistsError as error:
+        raise mapper.conflict(error, obj) from None
+    return mapper.acknowledge(obj, answer, mapper.names(data))
+
+
+def save(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResult]:
+    """Creates a new object, patches a changed one, sends nothing for one that is not."""
+    if not obj.saved:
+        return (yield from replace(mapper, obj, force=True) if force else create(mapper, obj))
+    changes, permissions = changes_of(obj), obj.permissions.changes()
+    if not changes and not permissions:
+        return SaveResult(created=False, changed=frozenset(), etag=obj.etag)
+    mapper.refuse_readonly(changes)
+    mapper.checked(obj)
+    answer = yield from _patched(mapper, obj, changes, permissions, only=_unchanged(obj, force=force))
+    return mapper.acknowledge(obj, answer, changes.names)
+
+
+def replace(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResult]:
+    """Writes the whole object."""
+    if not obj.saved and not force:
+        raise NotSavedError(
+            f"{_called(obj)} was never read or saved, so there is no ETag to check: save() creates it, "
+            "replace(force=True) overwrites whatever is there"
+        )
+    mapper.refuse_readonly(changes_of(obj) if obj.saved else Changes())
+    data = mapper.checked(obj)
+    # With any ACE in it, a PUT replaces all of them (https://docs.kinto-storage.org/en/stable/api/1.x/permissions.html).
+    permissions = obj.permissions.all() if obj.permissions.changes() else {}
+    body = envelope(data, permissions or None)
+    try:
+        operation = operations.replace(mapper.place, obj.id, body, only=_unchanged(obj, force=force))
+        answer = yield from send(operation)
+    except ConflictError as error:
+        raise _missing_or_conflict(mapper, error, obj) from None
+    return mapper.acknowledge(obj, answer, mapper.names(data))
+
+
+def patch(mapper: Mapper[R], obj: R, values: dict[str, Any]) -> Conversation[SaveResult]:
+    """Writes some fields of an instance, and leaves its other changes alone."""
+    data = state_of(obj).data
+    if data is None or not obj.saved:
+        raise NotSavedError(f"{_called(obj)} was never read or saved: save() it, or patch() it by its id")
+    _refuse_unknown(mapper, values)
+    trial = obj.model_copy()
+    for name, value in values.items():
+        setattr(trial, name, value)
+    changes = _only_of(diff(trial, data), {wire_names(mapper.model).get(name, name) for name in values}, values)
+    if not changes:
+        return SaveResult(created=False, changed=frozenset(), etag=obj.etag)
+    mapper.refuse_readonly(changes)
+    parse(mapper.model, {**data, **changes.written})
+    answer = yield from _patched(mapper, obj, changes, {}, only=_unchanged(obj, force=False))
+    permissions = state_of(obj).permissions
+    result = mapper.acknowledge(obj, answer, changes.names, keep=diff(obj, data).names - changes.names)
+    if permissions is not None and permissions.changes():
+        state_of(obj).permissions = permissions
+    return result
+
+
+def patch_by_id(mapper: Mapper[R], object_id: str, values: dict[str, Any]) -> Conversation[R]:
+    """Writes some fields of an object that was not read, and returns it as it is then."""
+    _refuse_unknown(mapper, values)
+    if not values:
+        raise TypeError("patch() takes at least one field to change")
+    names, data = wire_names(mapper.model), {}
+    for name, value in values.items():
+        checked = _field(mapper.model, name).validate_python(value) if name in names else value
+        holder = mapper.model.model_construct(**{name: checked})
+        data[names.get(name, name)] = holder.model_dump(mode="json", include={name})[name]
+    changes = Changes(data, names=frozenset(values))
+    mapper.refuse_readonly(changes)
+    answer = yield from send(operations.patch(mapper.place, object_id, patch_of(changes, {}), only=None))
+    return mapper.load(answer)
+
+
+def delete(mapper: Mapper[R], target: R | str, *, force: bool, missing_ok: bool) -> Conversation[bool]:
+    """Deletes an object; False where there was none and that is no error."""
+    obj = None if isinstance(target, str) else target
+    if obj is not None and not obj.saved and not force:
+        raise NotSavedError(
+            f"{_called(obj)} was never read or saved, so there is no ETag to check: refresh() it first, "
+            "or delete(force=True)"
+        )
+    object_id = target if isinstance(target, str) else target.id
+    only = None if obj is None else _unchanged(obj, force=force)
+    try:
+        yield from send(operations.delete(mapper.place, object_id, only=only))
+    except NotFoundError:
+        if not missing_ok:
+            raise
+        return False
+    except ConflictError as error:
+        raise (error if obj is None else mapper.conflict(error, obj)) from None
+    if obj is not None:
+        _forget(obj)
+    return True
+
+
+def refresh(mapper: Mapper[R], obj: R) -> Conversation[bool]:
+    """Makes the instance what the object is on the server; tells whether that had changed."""
+    state, before = state_of(obj), state_of(obj).timestamp if obj.saved else None
+    if before is None or state.shown is None:  # a list shows no permissions, and a 304 would not bring them either
+        answer: Answer | None = yield from send(operations.get(mapper.place, obj.id))
+    else:
+        answer = yield from send(operations.get_if_changed(mapper.place, obj.id, since=before))
+    if answer is not None:
+        told = mapper.load(answer)
+        mapper.take(obj, told)
+        return told.last_modified != before
+    if state.data is not None:
+        absorb(obj, parse(mapper.model, state.data))
+        state.permissions = None
+    return False
+
+
+def get_or_create(mapper: Mapper[R], obj: R) -> Conversation[tuple[R, bool]]:
+    """Creates the object, or reads the one that is there."""
+    for _ in range(_ROUNDS):
+        try:
+            yield from create(mapper, obj)
+        except (AlreadyExistsError, ForbiddenError) as error:
+            # Who may write the object but not create beside it gets a 403 where others get a 412.
+            found = yield from _found(mapper, obj.id, error)
+            if found is not None:
+                return found, False
+        else:
+            return obj, True
+    raise _restless(obj)
+
+
+def upsert(mapper: Mapper[R], obj: R) -> Conversation[SaveResult]:
+    """Creates the object, or patches the one that is there to have the same fields."""
+    for _ in range(_ROUNDS):
+        try:
+            return (yield from create(mapper, obj))
+        except (AlreadyExistsError, ForbiddenError) as error:
+            theirs = error.theirs if isinstance(error, AlreadyExistsError) else None
+            theirs = theirs or (yield from _found(mapper, obj.id, error))
+        if theirs is not None:
+            try:
+                return (yield from _overwrite(mapper, obj, theirs))
+            except (ConflictError, NotFoundError):
+                continue
+    raise _restless(obj)
+
+
+def _overwrite(mapper: Mapper[R], obj: R, theirs: R) -> Conversation[SaveResult]:
+    found = state_of(theirs)
+    whole = diff(obj, found.data or {})
+    changes, permissions = Changes(whole.written, names=mapper.names(whole.written)), obj.permissions.changes()
+    mapper.refuse_readonly(changes)
+    if not changes and not permissions:
+        mapper.take(obj, theirs)
+        return SaveResult(created=False, changed=frozenset(), etag=obj.etag)
+    change = patch_of(changes, permissions)
+    answer = yield from send(operations.patch(mapper.place, obj.id, change, only=found.timestamp))
+    return mapper.acknowledge(obj, answer, changes.names)
+
+
+def _patched(
+    mapper: Mapper[R], obj: R, changes: Changes, permissions: dict[str, list[str]], *, only: int | None
+) -> Conversation[Answer]:
+    operation = operations.patch(mapper.place, obj.id, patch_of(changes, permissions), only=only)
+    try:
+        return (yield from send(operation))
+    except ConflictError as error:
+        raise mapper.conflict(error, obj) from None
+
+
+def _unchanged(obj: Stored, *, force: bool) -> int | None:
+    """The timestamp to make a write conditional on, or None where it is to be forced."""
+    if force:
+        return None
+    timestamp = state_of(obj).timestamp
+    if timestamp is None:
+        raise NotSavedError(f"the server never told the timestamp of {_called(obj)}: refresh() it, or use force=True")
+    return timestamp
+
+
+def _missing_or_conflict(mapper: Mapper[R], error: ConflictError, obj: R) -> ConflictError | NotFoundError:
+    # A PUT with If-Match on what does not exist is a 412 without the existing object.
+    if isinstance(error.details, dict) and error.details.get("existing"):
+        return mapper.conflict(error, obj)
+    missing = NotFoundError(f"{error.request}: it was deleted since it was read; replace(force=True) creates it anew")
+    vars(missing).update(vars(error))
+    return missing
+
+
+def _found(mapper: Mapper[R], object_id: str, error: AlreadyExistsError | ForbiddenError) -> Conversation[R | None]:
+    try:
+        return (yield from get(mapper, object_id))
+    except NotFoundError:
+        if isinstance(error, ForbiddenError):
+            raise error from None
+        return None
+
+
+def _only_of(changes: Changes, wires: set[str], names: dict[str, Any]) -> Changes:
+    written = {wire: value for wire, value in changes.written.items() if wire in wires}
+    removed = tuple(wire for wire in changes.removed if wire in wires)
+    return Changes(written, removed, changes.names & frozenset(names))
+
+
+def _refuse_unknown(mapper: Mapper[R], values: dict[str, Any]) -> None:
+    declared = mapper.model.model_fields.keys() - {"id", "last_modified"}
+    if not declared and mapper.model.model_config.get("extra") == "allow":
+        return  # a bare Record holds any JSON object
+    for name in values:
+        if name not in declared:
+            raise TypeError(
+                f"{mapper.model.__name__} has no field {name!r} to patch; it has {', '.join(sorted(declared))}"
+            )
+
+
+@lru_cache(maxsize=1024)
+def _field(model: type[Stored], name: str) -> TypeAdapter[Any]:
+    info = model.model_fields[name]
+    annotated: Any = Annotated[info.annotation, info]  # its constraints with it
+    return TypeAdapter(annotated)
+
+
+def _forget(obj: Stored) -> None:
+    state = state_of(obj)
+    state.snapshot = state.index = state.permissions = None
+    vars(obj)["last_modified"] = None
+
+
+def _called(obj: Stored) -> str:
+    return f"{type(obj).__name__} {obj.id!r}"
+
+
+def _restless(obj: Stored) -> ConflictError:
+    error = ConflictError(f"{_called(obj)} came, went or changed {_ROUNDS} times while it was being written: try again")
+    error.mine = obj
+    return error
