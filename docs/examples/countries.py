@@ -27,6 +27,8 @@ from kinto_models import (
 
 
 class Atlas(Bucket, bucket="atlas"):
+    """Everything is in here."""
+
     title: str = "Countries and their parts"
 
 
@@ -43,12 +45,16 @@ class Subdivisions(Collection, bucket=Atlas, collection="subdivisions"):
 
 
 class Names(BaseModel):
+    """A value inside a record: stored as a sub-object."""
+
     short: str
     official: str | None = None
     common: str | None = None
 
 
 class Country(Record, collection=Countries, readonly=("numeric",)):
+    """A record; ``numeric`` is fixed once it is created."""
+
     names: Names
     alpha_3: str = Field(pattern="^[A-Z]{3}$")
     numeric: int = Field(ge=1, le=999)
@@ -57,6 +63,8 @@ class Country(Record, collection=Countries, readonly=("numeric",)):
 
 
 class Subdivision(Record, collection=Subdivisions):
+    """A part of a country."""
+
     name: str
     country: str
     kind: str
@@ -82,7 +90,7 @@ def show(code: str, result: object) -> None:
     print(f"     {code}\n       -> {result}")
 
 
-def prepare(kinto: Client) -> None:
+def prepare() -> None:
     step("A declared bucket with two collections, and a group that may write them")
     show("Atlas().save()", Atlas().save())
     editors = Editors(members=["account:ada", "account:bob"])
@@ -134,8 +142,8 @@ def find() -> None:
 
 def change() -> int:
     step("Changes: save() sends the fields that differ, and nothing where none does")
+    before = Country.find().timestamp()
     norway = Country.get("NO")
-    before = norway.last_modified or 0
     norway.tags.append("nordic")
     norway.names.common = "Noreg"
     show("norway.changes", norway.changes)
@@ -160,7 +168,10 @@ def conflict(kinto: Client) -> None:
     try:
         mine.save()
     except ConflictError as error:
-        show("mine.save()", f"ConflictError, theirs.tags = {error.theirs.tags}, overlapping = {sorted(error.overlapping)}")
+        show(
+            "mine.save()",
+            f"ConflictError, theirs.tags = {error.theirs.tags}, overlapping = {sorted(error.overlapping)}",
+        )
         show("error.rebase().save()", error.rebase().save())
     show("mine", (mine.names.common, mine.tags))
 
@@ -185,7 +196,7 @@ def main() -> None:
     print("A Kinto server starts in this process, in memory, on a free port of this machine ...")
     with Client.embedded(auth=("ada", "lovelace"), accounts={"bob": "hopper"}) as kinto:
         print(f"It answers at {kinto.url}; {Account('ada').principal} is who we are.")
-        prepare(kinto)
+        prepare()
         publish()
         find()
         since = change()

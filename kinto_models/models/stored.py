@@ -40,8 +40,9 @@ class Stored(FieldsOnClass):
 
     __slots__ = ("__kinto_state__",)
 
+    # By name as well: an alias is where a field is stored, and a keyword that is neither must not become an unknown field.
     model_config: ClassVar[ConfigDict] = ConfigDict(
-        extra="allow", validate_assignment=True, ser_json_inf_nan="constants"
+        extra="allow", validate_assignment=True, populate_by_name=True, ser_json_inf_nan="constants"
     )
 
     __kinto__: ClassVar[Options] = Options("record")

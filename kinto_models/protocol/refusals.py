@@ -39,6 +39,7 @@ _BY_STATUS: dict[int, type[StatusError]] = {
 # What may not be seen is not told from what is not there (kinto.authorization.RouteFactory).
 _MAY_BE_ABSENT = "; Kinto also answers this where the bucket does not exist"
 _HINTS = {401: f"{_MAY_BE_ABSENT} and the request is anonymous", 403: _MAY_BE_ABSENT}
+_NO_PARENT = "; the bucket or collection that it would be in does not exist"
 _SHOWN = 120
 """Characters of a foreign body that a message shows."""
 
@@ -74,9 +75,8 @@ def _refusal(request: Request, response: Response) -> StatusError:
         reason = response.body[:_SHOWN].decode("utf-8", "replace").strip() or "no explanation"
     errno = errno if isinstance(errno, int) and not isinstance(errno, bool) else None
     number = f" (errno {errno})" if errno is not None else ""
-    error = _class(request, response.status)(
-        f"{request.line}: {response.status}{number}: {reason}{_HINTS.get(response.status, '')}"
-    )
+    hint = _HINTS.get(response.status, "") or (_NO_PARENT if (response.status, errno) == (404, 111) else "")
+    error = _class(request, response.status)(f"{request.line}: {response.status}{number}: {reason}{hint}")
     error.status, error.errno, error.reason, error.details = response.status, errno, reason, details
     error.request, error.retry_after = request.line, retry_after(response)
     return error

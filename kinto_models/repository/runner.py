@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import TypeVar
 
 from kinto_models.errors import KintoError, TransportError
-from kinto_models.protocol.messages import Conversation, Operation, Response
+from kinto_models.protocol.messages import Conversation, Operation, Request, Response
 from kinto_models.protocol.operations import Listing
 from kinto_models.protocol.retry import Pause, RetryPolicy, attempts
 from kinto_models.transports.base import Transport
@@ -36,22 +36,28 @@ class Runner:
 
     def run(self, operation: Operation[T]) -> T:
         """Sends one operation, again where the policy says so, and reads its answer."""
-        flow = attempts(operation.request, self._policy)
-        step = next(flow)
+        return operation.decode(self._exchange(operation.request))
+
+    def _exchange(self, request: Request) -> Response:
+        flow = attempts(request, self._policy)
         try:
+            step = next(flow)
             while True:
-                outcome: Response | TransportError | None = None
                 if isinstance(step, Pause):
-                    _log.info("%s: trying again in %.3g s", operation.request.line, step.seconds)
+                    _log.info("%s: trying again in %.3g s", request.line, step.seconds)
                     self._sleep(step.seconds)
+                    step = next(flow)
                 else:
-                    try:
-                        outcome = self.transport.send(step)
-                    except TransportError as error:
-                        outcome = error
-                step = flow.send(outcome)
+                    step = flow.send(self._outcome(step))
         except StopIteration as done:
-            return operation.decode(done.value)
+            response: Response = done.value
+            return response
+
+    def _outcome(self, request: Request) -> Response | TransportError:
+        try:
+            return self.transport.send(request)
+        except TransportError as error:
+            return error
 
     def converse(self, conversation: Conversation[T]) -> T:
         """Runs the operations that a conversation yields, and returns what it returns."""

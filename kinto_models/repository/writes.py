@@ -258,8 +258,8 @@ def _refuse_unknown(mapper: Mapper[R], values: dict[str, Any]) -> None:
 @lru_cache(maxsize=1024)
 def _field(model: type[Stored], name: str) -> TypeAdapter[Any]:
     info = model.model_fields[name]
-    annotated: Any = Annotated[info.annotation, info]  # its constraints with it
-    return TypeAdapter(annotated)
+    annotated: Any = Annotated
+    return TypeAdapter(annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation)
 
 
 def _forget(obj: Stored) -> None:

@@ -1,0 +1,81 @@
+"""What all tests share: one real Kinto for the session, and a client of it that records what goes over the wire."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from kinto_models import Client
+from kinto_models.embedded import EmbeddedServer
+from kinto_models.protocol.messages import Request, Response
+from kinto_models.transports.base import Transport
+
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+settings.load_profile("suite")
+
+
+@dataclass
+class Wire:
+    """What was sent through a client, in order: the real transport, listened to."""
+
+    transport: Transport
+    sent: list[Request] = field(default_factory=list)
+
+    @property
+    def root(self) -> str:
+        return self.transport.root
+
+    def send(self, request: Request) -> Response:
+        self.sent.append(request)
+        return self.transport.send(request)
+
+    def close(self) -> None:
+        self.transport.close()
+
+    @property
+    def last(self) -> Request:
+        return self.sent[-1]
+
+    def body(self) -> Any:
+        return json.loads(self.last.body or b"null")
+
+    def clear(self) -> None:
+        self.sent.clear()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[EmbeddedServer]:
+    server = EmbeddedServer({"alice": "s3cret", "bob": "hunter2"}, {})
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def kinto(server: EmbeddedServer) -> Iterator[Client]:
+    """The active client, alice's, on a server that has nothing but the bucket ``todo`` with the collection ``tasks``."""
+    with Client(server.url, auth=("alice", "s3cret")) as client:
+        client.buckets.delete_all()
+        client.bucket("todo").save()
+        client.bucket("todo").collection("tasks").save()
+        yield client
+
+
+@pytest.fixture
+def wire(kinto: Client) -> Wire:
+    """What goes over the wire from here on."""
+    wire = Wire(kinto._runner.transport)
+    kinto._runner.transport = wire
+    return wire
+
+
+@pytest.fixture
+def bob(server: EmbeddedServer, kinto: Client) -> Iterator[Client]:
+    """Another client, not active, of another user."""
+    client = Client(server.url, auth=("bob", "hunter2"))
+    yield client
+    client.close()

@@ -1,0 +1,260 @@
+"""Queries: what they find, in which order, by how many requests."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, Field
+
+from kinto_models import (
+    Client,
+    InvalidRecordError,
+    MultipleResultsError,
+    NoResultError,
+    QueryError,
+    Record,
+    col,
+    key,
+)
+from tests.conftest import Wire
+
+
+class Address(BaseModel):
+    city: str = ""
+
+
+class Task(Record, bucket="todo", collection="tasks"):
+    title: str
+    priority: int = 3
+    tags: list[str] = []
+    done: bool = False
+    due: datetime | None = None
+    version: str = "1"
+    address: Address = Address()
+    min_age: int = 0
+    renamed: int = Field(default=0, alias="stored_as")
+
+
+class Title(BaseModel):
+    title: str
+
+
+@pytest.fixture
+def tasks(kinto: Client) -> list[Task]:
+    made = [
+        Task(id="a", title="Write docs", priority=1, tags=["docs", "x"], done=True, version="2.0", min_age=5),
+        Task(id="b", title="write code", priority=2, tags=["code"], address=Address(city="Oslo"), renamed=7),
+        Task(id="c", title="Read, learn", priority=3, tags=["docs"], due=datetime(2026, 1, 1, tzinfo=timezone.utc)),
+        Task(id="d", title="Sleep", priority=4, version="2"),
+    ]
+    for task in made:
+        task.save()
+    return made
+
+
+pytestmark = pytest.mark.usefixtures("tasks")
+
+
+def ids(query: Any) -> str:
+    return "".join(sorted(task.id for task in query))
+
+
+def test_every_operator_finds_what_it_says() -> None:
+    expected = {
+        "a": Task.find(Task.priority == 1),
+        "bcd": Task.find(Task.priority != 1),
+        "ab": Task.find(Task.priority < 3),
+        "abc": Task.find(Task.priority <= 3),
+        "d": Task.find(Task.priority > 3),
+        "cd": Task.find(Task.priority >= 3),
+        "ad": Task.find(col(Task.priority).in_(1, 4)),
+        "bc": Task.find(col(Task.priority).not_in(1, 4)),
+    }
+    for found, query in expected.items():
+        assert ids(query) == found
+    assert ids(Task.find(col(Task.title).like("write*"))) == "ab"
+    assert ids(Task.find(col(Task.title).like("LEEP"))) == "d"
+    assert ids(Task.find(col(Task.tags).contains("docs"))) == "ac"
+    assert ids(Task.find(col(Task.tags).contains("docs", "x"))) == "a"
+    assert ids(Task.find(col(Task.tags).contains_any("code", "x"))) == "ab"
+    assert ids(Task.find(key("undeclared").exists(False), Task.priority < 3)) == "ab"
+    assert ids(Task.find(col(Task.title).exists(), Task.priority < 3)) == "ab"
+
+
+def test_values_keep_their_types() -> None:
+    assert ids(Task.find(Task.version == "2.0")) == "a"
+    assert ids(Task.find(Task.version == "2")) == "d"
+    assert ids(Task.find(col(Task.version).in_("2", "2.0"))) == "ad"
+    assert ids(Task.find(Task.title == "Read, learn")) == "c"
+    assert ids(Task.find(col(Task.due) < datetime(2026, 2, 1, tzinfo=timezone.utc), col(Task.due) != None)) == "c"
+    assert ids(Task.find(Task.due == None)) == "abd"
+    assert ids(Task.find(Task.done)) == "a"
+    assert ids(Task.find(Task.done == False)) == "bcd"
+
+
+def test_names_that_look_like_operators_sub_fields_and_aliases() -> None:
+    assert ids(Task.find(Task.min_age == 5)) == "a"
+    assert ids(Task.find(Task.min_age > 4)) == "a"
+    assert ids(Task.find(Task.address.city == "Oslo")) == "b"
+    assert ids(Task.find(Task.renamed == 7)) == "b"
+    assert ids(Task.find(col(Task.id).in_("a", "b"))) == "ab"
+
+
+def test_conditions_add_up() -> None:
+    assert (
+        ids(Task.find(Task.priority > 1).where(Task.priority < 4, (Task.done == False) & (Task.version == "1"))) == "bc"
+    )
+
+
+def test_queries_are_lazy_and_immutable(wire: Wire) -> None:
+    wire.clear()
+    everything = Task.find()
+    some = everything.where(Task.priority > 2).sort("title").limit(1).since(1).before(9999999999999)
+    assert wire.sent == []
+    assert ids(everything) == "abcd"
+    assert "GET /buckets/todo/collections/tasks/records?gt_priority=2&_sort=title" in repr(some)
+
+
+def test_sorting() -> None:
+    assert [t.id for t in Task.find().sort(Task.priority)] == ["a", "b", "c", "d"]
+    assert [t.id for t in Task.find().sort(-col(Task.priority))] == ["d", "c", "b", "a"]
+    assert [t.id for t in Task.find().sort("-address.city", Task.priority)][0] == "b"
+    assert [t.id for t in Task.find().sort("-last_modified")] == ["d", "c", "b", "a"]
+    with pytest.raises(QueryError, match="no field 'titel'"):
+        Task.find().sort("titel")
+
+
+def test_limits_are_of_the_whole_and_pages_are_read_one_by_one(wire: Wire) -> None:
+    wire.clear()
+    assert [len(page) for page in Task.find().pages(size=3)] == [3, 1]
+    assert [len(page) for page in Task.find().limit(3).pages(size=2)] == [2, 1]
+    assert len(Task.find().limit(2).all()) == 2
+    wire.clear()
+    pages = Task.find().sort(Task.priority).pages(size=1)
+    assert wire.sent == []
+    first = next(pages)
+    assert (first[0].id, first[0:1][0].id, len(first)) == ("a", "a", 1)
+    assert first.timestamp == Task.find().timestamp()
+    assert len([r for r in wire.sent if r.method == "GET"]) == 1
+    assert [page[0].id for page in pages] == ["b", "c", "d"]
+
+
+@pytest.mark.parametrize("bad", [0, -1, True, 2.5, "3"])
+def test_bad_numbers_are_refused(bad: Any) -> None:
+    with pytest.raises(QueryError):
+        Task.find().limit(bad)
+    with pytest.raises(QueryError):
+        Task.find().since(bad)
+    with pytest.raises(QueryError):
+        Task.find().before(bad)
+
+
+def test_what_changed_since_without_what_was_deleted(tasks: list[Task], wire: Wire) -> None:
+    since = tasks[1].last_modified or 0
+    tasks[3].delete()
+    assert ids(Task.find().since(since)) == "c"
+    assert ids(Task.find().before(since)) == "a"
+    assert ids(Task.find(col(Task.last_modified) > since)) == "c"
+    assert Task.find().since(since).count() == 1
+
+
+def test_ends_of_a_query(wire: Wire) -> None:
+    assert Task.find(Task.priority > 9).first() is None
+    assert Task.find(Task.priority > 9).one_or_none() is None
+    assert Task.find(Task.priority == 1).one().id == "a"
+    assert Task.find(Task.priority == 1).one_or_none() == Task.get("a")
+    first = Task.find().sort(Task.priority).first()
+    assert first is not None
+    assert first.id == "a"
+    with pytest.raises(NoResultError, match="no Task"):
+        Task.find(Task.priority > 9).one()
+    with pytest.raises(MultipleResultsError, match="more than one Task"):
+        Task.find().one()
+    with pytest.raises(MultipleResultsError):
+        Task.find().one_or_none()
+    wire.clear()
+    assert Task.find(Task.priority > 1).count() == 3
+    assert Task.find(Task.priority > 1).sort("title").limit(2).count() == 2
+    assert Task.find(Task.priority > 1).exists()
+    assert not Task.find(Task.priority > 9).exists()
+    assert Task.find().timestamp() == Task.get("d").last_modified
+    assert {r.method for r in wire.sent[:5]} == {"HEAD"}
+
+
+def test_a_query_has_no_truth_value() -> None:
+    with pytest.raises(QueryError, match=r"exists\(\)"):
+        bool(Task.find())
+
+
+def test_selecting_asks_for_some_fields_only(wire: Wire) -> None:
+    class Renamed(BaseModel):
+        id: str
+        other: int = Field(alias="stored_as")
+
+    titles = Task.find(Task.priority == 1).sort("title").limit(1).select(Title).all()
+    assert titles == [Title(title="Write docs")]
+    assert "_fields=title" in wire.last.target
+    assert [r.other for r in Task.find(Task.priority == 2).select(Renamed)] == [7]
+    assert len(list(Task.find().select(Title).pages(size=3))) == 2
+
+
+def test_selecting_what_cannot_be_selected() -> None:
+    class Unknown(BaseModel):
+        titel: str
+
+    with pytest.raises(QueryError, match="Task has no field 'titel' for Unknown to select"):
+        Task.find().select(Unknown)
+    with pytest.raises(QueryError, match="could be saved over what was not read"):
+        Task.find().select(Task)
+    with pytest.raises(QueryError, match="takes a pydantic model class"):
+        Task.find().select(int)  # type: ignore[type-var]
+
+
+def test_a_bare_record_holds_anything_and_selects_anything(kinto: Client) -> None:
+    records = kinto.bucket("todo").collection("tasks").records(Record)
+    assert records.find(key("priority") < 3).sort(key("priority")).select(Title).all() == [
+        Title(title="Write docs"),
+        Title(title="write code"),
+    ]
+
+
+def test_deleting_what_a_query_finds(kinto: Client, wire: Wire) -> None:
+    assert Task.find(Task.priority < 3).delete() == 2
+    assert ids(Task.find()) == "cd"
+    wire.clear()
+    for query in (Task.find(), Task.find(Task.priority < 9).limit(1), Task.find(Task.priority < 9).sort("title")):
+        with pytest.raises(QueryError):
+            query.delete()
+    assert wire.sent == []
+    assert kinto.repository(Task).delete_all() == 2
+    assert Task.find().count() == 0
+
+
+def test_a_stored_object_that_does_not_fit_is_named(kinto: Client) -> None:
+    lenient = kinto.repository(Record, bucket="todo", collection="tasks")
+    lenient.create(Record.model_validate({"id": "odd", "title": "x", "priority": "high", "tags": "none"}))
+    with pytest.raises(
+        InvalidRecordError, match=r"Task 'odd' does not fit: priority: Input should be a valid integer"
+    ) as one:
+        Task.get("odd")
+    with pytest.raises(InvalidRecordError, match="Task 'odd' does not fit") as many:
+        Task.find().all()
+    for error in (one.value, many.value):
+        assert (error.model, error.object_id) == ("Task", "odd")
+        assert [entry["loc"] for entry in error.errors] == [("priority",), ("tags",)]
+    assert isinstance(one.value, ValueError)
+
+
+def test_counting_and_timestamps_of_a_repository(kinto: Client) -> None:
+    tasks = kinto.repository(Task)
+    assert tasks.count() == 4
+    assert tasks.timestamp() == Task.get("d").last_modified
+    assert tasks.find().exists()
+    assert repr(tasks) == "<Repository of Task at /buckets/todo/collections/tasks/records>"
+
+
+def test_buckets_and_collections_are_found_like_records(kinto: Client) -> None:
+    assert [bucket.id for bucket in kinto.buckets.find()] == ["todo"]
+    assert kinto.bucket("todo").collections.find(key("id") == "tasks").count() == 1

@@ -1,0 +1,287 @@
+"""A server on a real socket that answers what a test tells it to, and keeps what it received."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import struct
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+
+from kinto_models.client import Client
+from kinto_models.protocol.messages import Request
+from kinto_models.transports.auth import Signer
+from kinto_models.transports.base import Timeouts
+from kinto_models.transports.requests import RequestsTransport
+
+_HERE = Path(__file__).parent
+CA = _HERE / "ca.pem"  # both are valid until 2124, and the authority's own key is thrown away
+CERTIFICATE = _HERE / "loopback.pem"
+_FROM_THE_ENVIRONMENT = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+_WITHOUT_BODY = (204, 304)
+
+
+@dataclass(frozen=True)
+class Received:
+    """One request, as its bytes came."""
+
+    connection: int
+    head: bytes
+    body: bytes
+
+    @property
+    def line(self) -> str:
+        return self.head.decode("latin-1").split("\r\n", 1)[0]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """By lower-case name; fails where one came twice."""
+        lines = [line.split(": ", 1) for line in self.head.decode("latin-1").split("\r\n")[1:]]
+        headers = {name.lower(): value for name, value in lines}
+        assert len(headers) == len(lines), f"a header came twice: {lines}"
+        return headers
+
+
+class Then(Enum):
+    """What happens after the bytes of an answer."""
+
+    KEEP = "the connection stays open for the next request"
+    CLOSE = "the connection is closed"
+    RESET = "the connection is reset"
+    STALL = "nothing more comes, and the connection stays open"
+
+
+class Loopback:
+    """Answers each request with the next of its answers, and with an empty JSON object once there are none left."""
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.received: list[Received] = []
+        self._tls = tls
+        self._answers: deque[tuple[bytes, Then]] = deque()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._closing = threading.Event()
+        self._connections: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
+        self._start(self._accept)
+
+    @property
+    def port(self) -> int:
+        port: int = self._listener.getsockname()[1]
+        return port
+
+    @property
+    def origin(self) -> str:
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"{self.origin}/v1"
+
+    @property
+    def only(self) -> Received:
+        """The one request that came."""
+        assert len(self.received) == 1, self.received
+        return self.received[0]
+
+    def says(self, raw: bytes, then: Then = Then.CLOSE) -> None:
+        """Lines up these very bytes."""
+        self._answers.append((raw, then))
+
+    def answers(self, status: int = 200, headers: Mapping[str, str] | None = None, body: bytes = b"{}") -> None:
+        """Lines up a well-formed answer, after which the connection stays open."""
+        body = b"" if status in _WITHOUT_BODY else body
+        fields = {"Content-Length": str(len(body)), **(headers or {})}
+        head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        self.says(f"HTTP/1.1 {status} Said So\r\n{head}\r\n".encode() + body, Then.KEEP)
+
+    def close(self) -> None:
+        self._closing.set()
+        with suppress(OSError):
+            socket.create_connection(("127.0.0.1", self.port), 1).close()  # wakes whoever accepts
+        for connection in self._connections:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(5)
+            assert not thread.is_alive()
+        self._listener.close()
+
+    def _start(self, target: Callable[..., None], *args: Any) -> None:
+        thread = threading.Thread(target=target, args=args, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while True:
+            connection, _ = self._listener.accept()
+            if self._closing.is_set():
+                connection.close()
+                return
+            self._connections.append(connection)
+            self._start(self._serve, connection, len(self._connections))
+
+    def _serve(self, plain: socket.socket, number: int) -> None:
+        connection = plain
+        with suppress(OSError):  # the client hung up, or did not accept the certificate
+            if self._tls is not None:
+                connection = self._tls.wrap_socket(plain, server_side=True)
+                self._connections.append(connection)
+            while self._answer(connection, number):
+                pass
+        connection.close()
+
+    def _answer(self, connection: socket.socket, number: int) -> bool:
+        request = _read(connection, number)
+        if request is None:
+            return False
+        self.received.append(request)
+        if not self._answers:
+            self.answers()
+        raw, then = self._answers.popleft()
+        connection.sendall(raw)
+        if then is Then.STALL:
+            self._closing.wait(10)
+        if then is Then.RESET:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        return then is Then.KEEP
+
+
+def _read(connection: socket.socket, number: int) -> Received | None:
+    received = b""
+    while b"\r\n\r\n" not in received:
+        if not (chunk := connection.recv(65536)):
+            return None
+        received += chunk
+    head, _, body = received.partition(b"\r\n\r\n")
+    request = Received(number, head, body)
+    missing = int(request.headers.get("content-length", "0")) - len(body)
+    while missing > 0:
+        chunk = connection.recv(65536)
+        body, missing = body + chunk, missing - len(chunk)
+    return Received(number, head, body)
+
+
+def _context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    return context
+
+
+Listen: TypeAlias = Callable[..., Loopback]
+"""Starts a server: ``listen()``, or ``listen(tls=True)``."""
+
+
+@pytest.fixture
+def listen() -> Iterator[Listen]:
+    servers: list[Loopback] = []
+
+    def start(*, tls: bool = False) -> Loopback:
+        servers.append(Loopback(_context() if tls else None))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def loopback(listen: Listen) -> Loopback:
+    return listen()
+
+
+Connect: TypeAlias = Callable[..., RequestsTransport]
+"""Makes a transport that is closed in the end: ``connect(root, sign=..., headers=..., timeouts=(connect, read))``."""
+
+
+@pytest.fixture
+def connect() -> Iterator[Connect]:
+    made: list[RequestsTransport] = []
+
+    def transport(
+        root: str,
+        *,
+        sign: Signer | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeouts: tuple[float | None, float | None] = (5, 5),
+    ) -> RequestsTransport:
+        made.append(RequestsTransport(root, sign, headers or {}, Timeouts(*timeouts)))
+        return made[-1]
+
+    yield transport
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def transport(loopback: Loopback, connect: Connect) -> RequestsTransport:
+    """A transport of the ``loopback`` server, anonymous, that waits at most 0.2 seconds for an answer."""
+    return connect(loopback.url, timeouts=(5, 0.2))
+
+
+ClientOf: TypeAlias = Callable[..., Client]
+"""Makes a client that is closed in the end and never tries again: ``client_of(url, auth=...)``."""
+
+
+@pytest.fixture
+def client_of() -> Iterator[ClientOf]:
+    made: list[Client] = []
+
+    def client(url: str, **options: Any) -> Client:
+        made.append(Client(url, **{"retry": 0, **options}))
+        return made[-1]
+
+    yield client
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def client(loopback: Loopback, client_of: ClientOf) -> Client:
+    """An anonymous client of the ``loopback`` server."""
+    return client_of(loopback.url)
+
+
+@pytest.fixture(scope="session")
+def authority() -> Path:
+    """The CA that vouches for ``listen(tls=True)``."""
+    return CA
+
+
+@pytest.fixture(scope="session")
+def then() -> type[Then]:
+    """What a server may do after an answer."""
+    return Then
+
+
+@pytest.fixture(scope="session")
+def ask() -> Request:
+    """A request to read something."""
+    return Request("GET", "/buckets/blog?_limit=3&secret=s3cret")
+
+
+@pytest.fixture(autouse=True)
+def nothing_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a proxy, a CA bundle nor a netrc of whoever runs the tests."""
+    for name in _FROM_THE_ENVIRONMENT:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", os.devnull)
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A port of the loopback interface that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
