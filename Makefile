@@ -19,6 +19,7 @@ check: $(VENV)/.check  ## lint, format, mypy, pyright and the completeness of th
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file tests/typing/plugin.ini
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	PYTHONPATH=. $(BIN)/pyright --pythonpath $(BIN)/python --ignoreexternal --verifytypes kinto_models
 

@@ -7,6 +7,7 @@ application, registry and memory backends. None of what Kinto logs, warns or pri
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import warnings
 from collections.abc import Mapping
@@ -74,11 +75,23 @@ class EmbeddedServer:
             socket.close()
 
 
-def _application(accounts: Mapping[str, str], settings: Mapping[str, str]) -> Any:
+def _quiet() -> None:
+    """Keeps Kinto's log from a user who has not asked for it: whoever wants it gives the logger ``kinto`` a level."""
     for name in _LOGGERS:
         logger = logging.getLogger(name)
-        if logger.level == logging.NOTSET:  # whoever wants to see Kinto's log gives its logger a level
+        if logger.level == logging.NOTSET:
             logger.setLevel(logging.CRITICAL + 1)
+    logging.getLogger().addFilter(_wanted)
+
+
+def _wanted(record: logging.LogRecord) -> bool:
+    # Kinto logs the tracebacks of its 500s on the root logger (kinto.core.views.errors).
+    from_kinto = f"{os.sep}kinto{os.sep}core{os.sep}" in record.pathname
+    return not from_kinto or logging.getLogger("kinto").isEnabledFor(record.levelno)
+
+
+def _application(accounts: Mapping[str, str], settings: Mapping[str, str]) -> Any:
+    _quiet()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import kinto

@@ -57,7 +57,7 @@ def server() -> Iterator[EmbeddedServer]:
 
 @pytest.fixture
 def kinto(server: EmbeddedServer) -> Iterator[Client]:
-    """The active client, alice's, on a server that has nothing but the bucket ``todo`` with the collection ``tasks``."""
+    """The active client, alice's; the server has nothing but the bucket ``todo`` with the collection ``tasks``."""
     with Client(server.url, auth=("alice", "s3cret")) as client:
         client.buckets.delete_all()
         client.bucket("todo").save()

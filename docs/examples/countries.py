@@ -116,7 +116,7 @@ def publish() -> None:
             flag=entry.flag,
         ).save()
     for code in SHOWN:
-        for part in pycountry.subdivisions.get(country_code=code):
+        for part in (entry for entry in pycountry.subdivisions if entry.country_code == code):
             Subdivision(
                 id=part.code, name=part.name, country=code, kind=part.type, parent=part.parent_code or None
             ).save()

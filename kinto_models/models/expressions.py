@@ -155,11 +155,27 @@ class Expr(Generic[T]):
         """The stored object has this field at all, or has not."""
         return self._filter(Operator.HAS, bool(there))
 
-    def contains(self: Expr[list[V]] | Expr[set[V]] | Expr[frozenset[V]], *values: V) -> Condition:
+    @overload
+    def contains(self: Expr[list[V]], *values: V) -> Condition: ...
+    @overload
+    def contains(self: Expr[set[V]], *values: V) -> Condition: ...
+    @overload
+    def contains(self: Expr[frozenset[V]], *values: V) -> Condition: ...
+    @overload
+    def contains(self: Expr[tuple[V, ...]], *values: V) -> Condition: ...
+    def contains(self: Expr[Any], *values: Any) -> Condition:
         """A list that holds all of the values."""
         return Condition(Filter(self._field.path, Operator.CONTAINS, _some(self._field.items(values))))
 
-    def contains_any(self: Expr[list[V]] | Expr[set[V]] | Expr[frozenset[V]], *values: V) -> Condition:
+    @overload
+    def contains_any(self: Expr[list[V]], *values: V) -> Condition: ...
+    @overload
+    def contains_any(self: Expr[set[V]], *values: V) -> Condition: ...
+    @overload
+    def contains_any(self: Expr[frozenset[V]], *values: V) -> Condition: ...
+    @overload
+    def contains_any(self: Expr[tuple[V, ...]], *values: V) -> Condition: ...
+    def contains_any(self: Expr[Any], *values: Any) -> Condition:
         """A list that holds at least one of the values."""
         return Condition(Filter(self._field.path, Operator.CONTAINS_ANY, _some(self._field.items(values))))
 

@@ -40,7 +40,7 @@ class Stored(FieldsOnClass):
 
     __slots__ = ("__kinto_state__",)
 
-    # By name as well: an alias is where a field is stored, and a keyword that is neither must not become an unknown field.
+    # By name as well as by alias: a keyword that is only the name must not become an unknown field.
     model_config: ClassVar[ConfigDict] = ConfigDict(
         extra="allow", validate_assignment=True, populate_by_name=True, ser_json_inf_nan="constants"
     )

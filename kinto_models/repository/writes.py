@@ -258,8 +258,10 @@ def _refuse_unknown(mapper: Mapper[R], values: dict[str, Any]) -> None:
 @lru_cache(maxsize=1024)
 def _field(model: type[Stored], name: str) -> TypeAdapter[Any]:
     info = model.model_fields[name]
-    annotated: Any = Annotated
-    return TypeAdapter(annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation)
+    special: Any = Annotated
+    parts = (info.annotation, *info.metadata)
+    annotated: Any = special[parts] if info.metadata else info.annotation
+    return TypeAdapter(annotated)
 
 
 def _forget(obj: Stored) -> None:

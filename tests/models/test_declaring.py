@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import pytest
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -15,9 +15,7 @@ from kinto_models import (
     DeclarationError,
     Group,
     InvalidIdError,
-    QueryError,
     Record,
-    Repository,
     ServerIds,
     UUID4Ids,
     col,
@@ -26,6 +24,9 @@ from kinto_models.models.tracking import dump, wire_names
 from kinto_models.repository.places import place_of
 
 T = TypeVar("T")
+
+if TYPE_CHECKING:
+    MadeLater: TypeAlias = "Address"
 
 
 class Todo(Bucket, bucket="todo"):
@@ -171,20 +172,20 @@ def test_a_method_can_be_overridden() -> None:
 def test_two_fields_cannot_be_stored_under_one_name() -> None:
     with pytest.raises(DeclarationError, match="both stored as 'x'"):
 
-        class Twice(Record):
+        class _Twice(Record):
             x: int = 0
             y: int = Field(default=0, alias="x")
 
     with pytest.raises(DeclarationError, match="both stored as 'id'"):
 
-        class Second(Record):
+        class _Second(Record):
             key: str = Field(default="", alias="id")
 
 
 def test_a_field_must_be_read_from_where_it_is_stored() -> None:
     with pytest.raises(DeclarationError, match="stored as 'b' but not read from there"):
 
-        class Apart(Record):
+        class _Apart(Record):
             x: int = Field(default=0, validation_alias="a", serialization_alias="b")
 
     class Both(Record):
@@ -255,7 +256,7 @@ def test_id_generators_can_be_given_as_classes() -> None:
 
 @pytest.mark.parametrize(("unknown", "kept"), [("preserve", {"extra": 1}), ("ignore", {})])
 def test_unknown_fields_are_kept_or_left_out(unknown: str, kept: dict[str, int]) -> None:
-    cls = type("Some", (Task,), {"__module__": __name__}, unknown=unknown)
+    cls: type[Task] = type("Some", (Task,), {"__module__": __name__}, unknown=unknown)
     assert (cls.model_validate({"extra": 1}).model_extra or {}) == kept
 
 
@@ -284,7 +285,7 @@ class Address(BaseModel):
 
 
 def test_fields_can_be_named_on_every_kind_of_class() -> None:
-    class Generic_(Record, Generic[T], bucket="b", collection="c"):
+    class Boxed(Record, Generic[T], bucket="b", collection="c"):
         value: T
 
     class Mixin(BaseModel):
@@ -296,7 +297,7 @@ def test_fields_can_be_named_on_every_kind_of_class() -> None:
     made = create_model("Made", __base__=Task, extra_field=(int, 2))
 
     expected = {
-        (Generic_[int], "value"): "value",
+        (Boxed[int], "value"): "value",
         (Mixed, "mixed"): "mixed",
         (Mixed, "priority"): "priority",
         (made, "extra_field"): "extra_field",
@@ -304,7 +305,7 @@ def test_fields_can_be_named_on_every_kind_of_class() -> None:
     }
     assert {key: col(getattr(*key))._field.path for key in expected} == expected
     assert repr(Mixed.own.city == "Oslo") == "<condition own.city eq 'Oslo'>"
-    assert Generic_[int](value=3).value == 3
+    assert Boxed[int](value=3).value == 3
     assert (Mixed().mixed, Mixed().priority, made().extra_field) == (1, 3, 2)  # type: ignore[attr-defined]
 
 
@@ -321,13 +322,10 @@ def test_naming_a_field_on_the_class_does_not_become_its_default() -> None:
 
 def test_a_forward_reference_is_resolved_when_the_field_is_named() -> None:
     class Outer(Record, bucket="b", collection="c"):
-        inner: Later | None = None
+        inner: MadeLater | None = None
 
-    globals()["Later"] = Address
-    try:
-        assert repr(Outer.inner.city == "Oslo") == "<condition inner.city eq 'Oslo'>"  # type: ignore[union-attr]
-    finally:
-        del globals()["Later"]
+    globals()["MadeLater"] = Address
+    assert repr(col(Outer.inner).city == "Oslo") == "<condition inner.city eq 'Oslo'>"
 
 
 def test_a_forward_reference_within_a_function_works() -> None:
@@ -356,7 +354,3 @@ def test_an_instance_without_the_value_does_not_show_the_classs_field() -> None:
 
 def test_completion_lists_fields_on_the_class() -> None:
     assert {"title", "priority", "id", "save"} <= set(dir(Task))
-
-
-if False:  # what the forward reference above refers to, for type checkers
-    Later = Address

@@ -116,7 +116,7 @@ def test_values_are_encoded_by_the_fields_own_type() -> None:
 
 
 def test_a_constraint_of_the_field_does_not_limit_what_it_is_compared_with() -> None:
-    assert filters(Task.priority > -1, col(Task.priority) < 2.5) == [("priority", "gt", -1), ("priority", "lt", 2.5)]
+    assert filters(Task.priority > -1, Task.priority < 2.5) == [("priority", "gt", -1), ("priority", "lt", 2.5)]
 
 
 def test_null_is_a_value() -> None:

@@ -29,7 +29,6 @@ from kinto_models import (
 from kinto_models.embedded import EmbeddedServer
 from tests.conftest import Wire
 
-
 pytestmark = pytest.mark.usefixtures("kinto")
 
 
@@ -207,9 +206,12 @@ def test_readonly_fields_are_free_at_creation_and_fixed_afterwards(kinto: Client
     with pytest.raises(ReadOnlyFieldError, match=r"Task.author is readonly"):
         task.patch(author="eve")
     task.author = "eve"
-    for write in (task.save, task.replace, lambda: task.save(force=True)):
-        with pytest.raises(ReadOnlyFieldError):
-            write()
+    with pytest.raises(ReadOnlyFieldError):
+        task.save()
+    with pytest.raises(ReadOnlyFieldError):
+        task.save(force=True)
+    with pytest.raises(ReadOnlyFieldError):
+        task.replace()
     with pytest.raises(ReadOnlyFieldError):
         kinto.repository(Task).patch(task.id, author="eve")
     assert wire.sent == []
@@ -297,14 +299,14 @@ def test_patching_by_id_reads_nothing_before_and_returns_the_object(kinto: Clien
 def test_patching_what_cannot_be_patched_says_why(kinto: Client, wire: Wire) -> None:
     tasks = kinto.repository(Task)
     task = Task(title="x")
-    with pytest.raises(NotSavedError, match="save.. it"):
+    with pytest.raises(NotSavedError, match=r"save\(\) it"):
         task.patch(title="y")
     task.save()
     wire.clear()
     for target in (task, task.id):
         for name in ("titel", "id", "last_modified"):
             with pytest.raises(TypeError, match=f"no field '{name}' to patch"):
-                tasks.patch(target, **{name: 1})  # type: ignore[call-overload]
+                tasks.patch(target, **{name: 1})
     with pytest.raises(ValidationError):
         tasks.patch(task.id, priority=-1)
     with pytest.raises(TypeError, match="at least one field"):
@@ -458,7 +460,8 @@ def test_upserting_creates_or_writes_over_and_keeps_what_it_does_not_have(
     Lenient.get("t1").patch(extra=1)
     task = Task(id="t1", title="y")
     result = tasks.upsert(task)
-    assert (result.created, result.changed) == (False, {"title"})
+    assert not result.created
+    assert result.changed == {"title"}
     assert task.saved
     assert stored(kinto, "t1")["extra"] == 1
     wire.clear()

@@ -11,14 +11,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import pytest
 
 from kinto_models.client import Client
-from kinto_models.protocol.messages import Request
 from kinto_models.transports.auth import Signer
 from kinto_models.transports.base import Timeouts
 from kinto_models.transports.requests import RequestsTransport
@@ -28,6 +26,7 @@ CA = _HERE / "ca.pem"  # both are valid until 2124, and the authority's own key 
 CERTIFICATE = _HERE / "loopback.pem"
 _FROM_THE_ENVIRONMENT = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 _WITHOUT_BODY = (204, 304)
+_HANDSHAKE = b"\x16\x03"  # what TLS begins with
 
 
 @dataclass(frozen=True)
@@ -51,13 +50,8 @@ class Received:
         return headers
 
 
-class Then(Enum):
-    """What happens after the bytes of an answer."""
-
-    KEEP = "the connection stays open for the next request"
-    CLOSE = "the connection is closed"
-    RESET = "the connection is reset"
-    STALL = "nothing more comes, and the connection stays open"
+Then: TypeAlias = Literal["keep", "close", "reset", "stall"]
+"""What happens to the connection after an answer; after "stall" it stays open, and nothing more comes."""
 
 
 class Loopback:
@@ -92,7 +86,7 @@ class Loopback:
         assert len(self.received) == 1, self.received
         return self.received[0]
 
-    def says(self, raw: bytes, then: Then = Then.CLOSE) -> None:
+    def says(self, raw: bytes, then: Then = "close") -> None:
         """Lines up these very bytes."""
         self._answers.append((raw, then))
 
@@ -101,7 +95,7 @@ class Loopback:
         body = b"" if status in _WITHOUT_BODY else body
         fields = {"Content-Length": str(len(body)), **(headers or {})}
         head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-        self.says(f"HTTP/1.1 {status} Said So\r\n{head}\r\n".encode() + body, Then.KEEP)
+        self.says(f"HTTP/1.1 {status} Said So\r\n{head}\r\n".encode() + body, "keep")
 
     def close(self) -> None:
         self._closing.set()
@@ -148,11 +142,11 @@ class Loopback:
             self.answers()
         raw, then = self._answers.popleft()
         connection.sendall(raw)
-        if then is Then.STALL:
+        if then == "stall":
             self._closing.wait(10)
-        if then is Then.RESET:
+        if then == "reset":
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        return then is Then.KEEP
+        return then == "keep"
 
 
 def _read(connection: socket.socket, number: int) -> Received | None:
@@ -161,6 +155,8 @@ def _read(connection: socket.socket, number: int) -> Received | None:
         if not (chunk := connection.recv(65536)):
             return None
         received += chunk
+        if received.startswith(_HANDSHAKE):
+            return Received(number, received, b"")
     head, _, body = received.partition(b"\r\n\r\n")
     request = Received(number, head, body)
     missing = int(request.headers.get("content-length", "0")) - len(body)
@@ -254,18 +250,6 @@ def client(loopback: Loopback, client_of: ClientOf) -> Client:
 def authority() -> Path:
     """The CA that vouches for ``listen(tls=True)``."""
     return CA
-
-
-@pytest.fixture(scope="session")
-def then() -> type[Then]:
-    """What a server may do after an answer."""
-    return Then
-
-
-@pytest.fixture(scope="session")
-def ask() -> Request:
-    """A request to read something."""
-    return Request("GET", "/buckets/blog?_limit=3&secret=s3cret")
 
 
 @pytest.fixture(autouse=True)

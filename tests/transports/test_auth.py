@@ -20,6 +20,8 @@ from kinto_models.transports.auth import Auth, BasicAuth, BearerToken, HeaderAut
 if TYPE_CHECKING:
     from .conftest import ClientOf, Connect, Loopback
 
+_ASK = Request("GET", "/buckets/blog?_limit=3&secret=s3cret")
+
 _unicode = st.text(st.characters(exclude_categories=["Cs"]))
 
 
@@ -106,7 +108,8 @@ def test_any_text_either_signs_or_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "nonsense", ["", "s3cret", "   ", "Bearer", "Bearer ", "Bearer  ", "Bea/rer s3cret", "Bearer s3\ncret", "é s3cret\r"]
+    "nonsense",
+    ["", "s3cret", "   ", "Bearer", "Bearer ", "Bearer  ", "Bea/rer s3cret", "Bearer s3\ncret", "Bea(rer s3cret"],
 )
 def test_text_that_is_neither_a_pair_nor_a_token_is_refused_without_repeating_it(nonsense: str) -> None:
     with pytest.raises(ValueError, match="auth") as caught:
@@ -136,10 +139,12 @@ def test_a_token_cannot_smuggle_in_another_header(make: Callable[[], HeaderAuth]
     assert "s3cret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("token", ["s3cr\u20act", "s3cret\ud800", "\U0001f511 s3cret"])
-def test_a_token_that_no_header_can_carry_is_refused_when_it_is_given(token: str) -> None:
+@pytest.mark.parametrize(
+    ("token", "scheme"), [("s3cr\u20act", "Bearer"), ("s3cret\ud800", "Bearer"), ("s3cret", "\u0416uk")]
+)
+def test_a_token_that_no_header_can_carry_is_refused_when_it_is_given(token: str, scheme: str) -> None:
     with pytest.raises(ValueError, match="credentials") as caught:
-        BearerToken(token)
+        BearerToken(token, scheme)
     assert "s3c" not in str(caught.value)
     assert not isinstance(caught.value, UnicodeError)
 
@@ -164,34 +169,30 @@ def test_credentials_are_equal_where_they_sign_alike() -> None:
 
 def test_credentials_survive_pickle() -> None:
     auth = BasicAuth("alice", "s3cret")
-    assert pickle.loads(pickle.dumps(auth)) == auth  # noqa: S301 - our own
+    assert pickle.loads(pickle.dumps(auth)) == auth
 
 
-def test_the_server_gets_the_credentials_of_the_address(loopback: Loopback, client_of: ClientOf, ask: Request) -> None:
+def test_the_server_gets_the_credentials_of_the_address(loopback: Loopback, client_of: ClientOf) -> None:
     client = client_of(f"http://alice:my%20pass@127.0.0.1:{loopback.port}/v1")
-    client._runner.transport.send(ask)
+    client._runner.transport.send(_ASK)
     assert _basic(loopback.only.headers["authorization"]) == "alice:my pass"
 
 
-def test_credentials_given_as_auth_win_over_those_of_the_address(
-    loopback: Loopback, client_of: ClientOf, ask: Request
-) -> None:
+def test_credentials_given_as_auth_win_over_those_of_the_address(loopback: Loopback, client_of: ClientOf) -> None:
     client = client_of(f"http://alice:s3cret@127.0.0.1:{loopback.port}/v1", auth="Bearer xyz")
-    client._runner.transport.send(ask)
+    client._runner.transport.send(_ASK)
     assert loopback.only.headers["authorization"] == "Bearer xyz"
 
 
-def test_an_anonymous_client_sends_no_credentials(loopback: Loopback, client_of: ClientOf, ask: Request) -> None:
-    client_of(loopback.url)._runner.transport.send(ask)
+def test_an_anonymous_client_sends_no_credentials(loopback: Loopback, client_of: ClientOf) -> None:
+    client_of(loopback.url)._runner.transport.send(_ASK)
     assert "authorization" not in loopback.only.headers
 
 
-def test_digest_credentials_answer_the_challenge_of_the_server(
-    loopback: Loopback, connect: Connect, ask: Request
-) -> None:
+def test_digest_credentials_answer_the_challenge_of_the_server(loopback: Loopback, connect: Connect) -> None:
     loopback.answers(401, {"WWW-Authenticate": 'Digest realm="kinto", nonce="abc", qop="auth", algorithm=MD5'})
     loopback.answers(200, body=b'{"data":{}}')
-    response = connect(loopback.url, sign=HTTPDigestAuth("alice", "s3cret")).send(ask)
+    response = connect(loopback.url, sign=HTTPDigestAuth("alice", "s3cret")).send(_ASK)
     assert (response.status, response.body) == (200, b'{"data":{}}')
     first, second = loopback.received
     assert first.line == second.line == "GET /v1/buckets/blog?_limit=3&secret=s3cret HTTP/1.1"
