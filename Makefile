@@ -24,7 +24,7 @@ check: $(VENV)/.check  ## lint, format, mypy, pyright and the completeness of th
 	PYTHONPATH=. $(BIN)/pyright --pythonpath $(BIN)/python --ignoreexternal --verifytypes kinto_models
 
 docs: $(VENV)/.docs  ## the documentation, into site/
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 format: $(VENV)/.check  ## put the code in order
 	$(BIN)/ruff check --fix

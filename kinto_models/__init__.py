@@ -1,12 +1,19 @@
 """Typed models on a Kinto server: pydantic classes with their own ``save``, ``patch``, ``delete`` and permissions.
 
+```python
+from kinto_models import Client, Record
+
 class Task(Record, bucket="todo", collection="tasks"):
     title: str
     priority: int = 3
 
-with Client("https://example.com/v1", auth=("alice", "s3cret")):
-    Task(title="Write the docs").save()
+with Client.embedded() as kinto:  # or Client("https://example.com/v1", auth=("alice", "s3cret"))
+    kinto.bucket("todo").save()
+    kinto.bucket("todo").collection("tasks").save()
+    Task(title="Write the docs", priority=1).save()
     urgent = Task.find(Task.priority < 3).sort(Task.title).all()
+    assert [task.title for task in urgent] == ["Write the docs"]
+```
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from kinto_models import Client
 from kinto_models.embedded import EmbeddedServer
 from kinto_models.protocol.messages import Request, Response
 from kinto_models.transports.base import Transport
+from tests.loopback import Loopback
 
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 settings.load_profile("suite")
@@ -79,3 +80,11 @@ def bob(server: EmbeddedServer, kinto: Client) -> Iterator[Client]:
     client = Client(server.url, auth=("bob", "hunter2"))
     yield client
     client.close()
+
+
+@pytest.fixture
+def loopback() -> Iterator[Loopback]:
+    """A server that answers what the test says."""
+    server = Loopback()
+    yield server
+    server.close()

@@ -30,7 +30,11 @@ else:
                 caller = sys._getframe(1).f_globals.get("__name__") or ""
                 if not caller.startswith("pydantic."):
                     return expression(cls, name)
-            return super().__getattr__(name)
+            try:
+                return super().__getattr__(name)
+            except AttributeError:
+                message = f"class {cls.__name__} has no field or method {name!r}"
+                raise AttributeError(message, name=name, obj=cls) from None
 
         def __dir__(cls) -> list[str]:
             return [*super().__dir__(), *cls.__dict__.get("__pydantic_fields__", ())]

@@ -24,7 +24,13 @@ R = TypeVar("R", bound="Resource")
 
 
 class Resource(Stored):
-    """An object on a Kinto server. Subclass ``Record``, ``Bucket``, ``Collection`` or ``Group`` instead."""
+    """An object on a Kinto server. Subclass ``Record``, ``Bucket``, ``Collection`` or ``Group`` instead.
+
+    Attributes:
+        id: checked by full match when an instance is made and never rewritten; made by the class's ``ids`` where none
+            is given (https://docs.kinto-storage.org/en/stable/api/1.x/records.html).
+        last_modified: milliseconds since the epoch, as the server last told; None for what was never saved.
+    """
 
     @classmethod
     def get(cls, object_id: str) -> Self:

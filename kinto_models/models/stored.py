@@ -32,10 +32,7 @@ S = TypeVar("S", bound="Stored")
 class Stored(FieldsOnClass):
     """The fields and state of an object on a Kinto server: the base of ``Resource``.
 
-    Attributes:
-        id: checked by full match when an instance is made and never rewritten; made by the class's ``ids`` where none
-            is given (https://docs.kinto-storage.org/en/stable/api/1.x/records.html).
-        last_modified: milliseconds since the epoch, as the server last told; None for what was never saved.
+    ``id`` and ``last_modified`` are described there.
     """
 
     __slots__ = ("__kinto_state__",)

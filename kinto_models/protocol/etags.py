@@ -17,7 +17,7 @@ __all__ = ["IF_ABSENT", "format_etag", "if_match", "if_none_match", "parse_etag"
 IF_ABSENT: Final = {"If-None-Match": "*"}
 """Only if no such object exists."""
 
-_ETAG = re.compile(r'"([0-9]+)"')
+_ETAG = re.compile(r'"([0-9]{1,18})"')  # milliseconds have 13 digits
 
 
 def parse_etag(value: str | None) -> int | None:

@@ -46,8 +46,14 @@ _READ_AS_OPERATOR = re.compile(rf"(_|(?:{'|'.join(o.value for o in Operator)})_)
 def _json(value: Any) -> str:
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    except ValueError as exc:
+    except (ValueError, TypeError) as exc:
         raise QueryError(f"{value!r} has no form in JSON, so nothing can be compared with it") from exc
+
+
+def _undivided(name: str) -> str:
+    if "," in name:
+        raise QueryError(f"Kinto cannot be asked for the field {name!r} alone: it would split it at the comma")
+    return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +82,12 @@ class Filter:
 
     def _name(self) -> str:
         plain = _PLAIN_FIELD.fullmatch(self.field)
-        if self.operator is Operator.EQ and not _READ_AS_OPERATOR.match(self.field):
+        ambiguous = _READ_AS_OPERATOR.match(self.field)
+        if self.operator is Operator.EQ and not ambiguous:
             return self.field
         if not plain:
-            raise QueryError(
-                f"Kinto compares {self.field!r} with == only: other operators take letters, digits, _ and dots"
-            )
+            only = "not at all, because it would read it as an operator" if ambiguous else "with == only"
+            raise QueryError(f"Kinto compares {self.field!r} {only}: names take letters, digits, _ and dots")
         return f"{self.operator.value}_{self.field}"
 
     def _listed(self) -> Iterator[str]:
@@ -145,12 +151,20 @@ class Query:
         return self
 
     def at(self, path: str) -> str:
-        """The target of this query at a plural endpoint."""
-        text = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in self._parameters())
+        """The target of this query at a plural endpoint.
+
+        Raises:
+            QueryError: Kinto has no words for it.
+        """
+        try:
+            text = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in self._parameters())
+        except UnicodeEncodeError as exc:
+            raise QueryError(f"{exc.object!r} is not Unicode, so nothing can be compared with it") from exc
         return f"{path}?{text}" if text else path
 
     def _parameters(self) -> Iterator[tuple[str, str]]:
-        for filter_ in self.filters:
+        # HAS first: on Kinto's memory backend it lets the filters before it be forgotten. The order means nothing else.
+        for filter_ in sorted(self.filters, key=lambda each: each.operator is not Operator.HAS):
             yield filter_.parameter()
         if self.sort:
             yield "_sort", ",".join(key.parameter() for key in self.sort)
@@ -161,4 +175,4 @@ class Query:
         if self.before is not None:
             yield "_before", format_etag(self.before)
         if self.fields:
-            yield "_fields", ",".join(self.fields)
+            yield "_fields", ",".join(_undivided(name) for name in self.fields)

@@ -6,6 +6,7 @@ whoever knows the model.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
@@ -47,11 +48,13 @@ class Answer:
         body: JSON of ``{"data": ..., "permissions": ...}``.
         timestamp: milliseconds, from the ETag header; None where the server sent none.
         created: the object is new.
+        request: what was asked.
     """
 
     body: bytes = field(repr=False)
     timestamp: int | None
     created: bool
+    request: Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,23 +85,26 @@ def _operation(request: Request, read: Callable[[Response], T], *accepted: int) 
     return Operation(request, decode)
 
 
-def _answer(response: Response) -> Answer:
-    return Answer(response.body, timestamp_of(response), response.status == 201)
+def _one(request: Request, *accepted: int) -> Operation[Answer]:
+    def read(response: Response) -> Answer:
+        return Answer(response.body, timestamp_of(response), response.status == 201, request)
+
+    return _operation(request, read, *accepted)
 
 
 def get(place: Plural, object_id: str) -> Operation[Answer]:
     """Reads one object."""
-    return _operation(Request("GET", place.object(object_id)), _answer, 200)
+    return _one(Request("GET", place.object(object_id)), 200)
 
 
 def get_if_changed(place: Plural, object_id: str, *, since: int) -> Operation[Answer | None]:
     """Reads one object; None if its timestamp still is ``since``, by a 304 without a body."""
-    request = Request("GET", place.object(object_id), if_none_match(since))
+    changed = _one(Request("GET", place.object(object_id), if_none_match(since)), 200)
 
-    def read(response: Response) -> Answer | None:
-        return None if response.status == 304 else _answer(response)
+    def decode(response: Response) -> Answer | None:
+        return None if response.status == 304 else changed.decode(response)
 
-    return _operation(request, read, 200, 304)
+    return Operation(changed.request, decode)
 
 
 def create(place: Plural, object_id: str, body: bytes) -> Operation[Answer]:
@@ -107,29 +113,29 @@ def create(place: Plural, object_id: str, body: bytes) -> Operation[Answer]:
     A tombstone is no obstacle. Needs the right to create on the parent.
     """
     request = Request("PUT", place.object(object_id), {**_JSON, **IF_ABSENT}, body)
-    return _operation(request, _answer, 201, 200)
+    return _one(request, 201, 200)
 
 
 def create_anywhere(place: Plural, body: bytes) -> Operation[Answer]:
     """Creates an object under an id that the server makes."""
-    return _operation(Request("POST", place.path, _JSON, body), _answer, 201, 200)
+    return _one(Request("POST", place.path, _JSON, body), 201, 200)
 
 
 def replace(place: Plural, object_id: str, body: bytes, *, only: int | None) -> Operation[Answer]:
     """Writes all fields, creating the object where there is none; ``only`` if its timestamp is this one."""
     request = Request("PUT", place.object(object_id), {**_JSON, **if_match(only)}, body)
-    return _operation(request, _answer, 200, 201)
+    return _one(request, 200, 201)
 
 
 def patch(place: Plural, object_id: str, change: Patch, *, only: int | None) -> Operation[Answer]:
     """Changes an object, ``only`` if its timestamp is this one."""
     headers = {"Content-Type": change.content_type, **if_match(only)}
-    return _operation(Request("PATCH", place.object(object_id), headers, change.body), _answer, 200)
+    return _one(Request("PATCH", place.object(object_id), headers, change.body), 200)
 
 
 def delete(place: Plural, object_id: str, *, only: int | None) -> Operation[Answer]:
     """Deletes an object, ``only`` if its timestamp is this one; answers its tombstone."""
-    return _operation(Request("DELETE", place.object(object_id), if_match(only)), _answer, 200)
+    return _one(Request("DELETE", place.object(object_id), if_match(only)), 200)
 
 
 def _list(request: Request) -> Operation[Listing]:
@@ -163,7 +169,7 @@ def _head(place: Plural, query: Query, read: Callable[[Mapping[str, str]], int |
 
     def decode(response: Response) -> int:
         if (value := read(response.headers)) is None:
-            raise InvalidAnswerError(f"{request.line}: the server's headers do not tell, so it may be no Kinto")
+            raise InvalidAnswerError(f"{request.line}: the server's headers do not say how many there are")
         return value
 
     return _operation(request, decode, 200)
@@ -174,7 +180,7 @@ def count(place: Plural, query: Query) -> Operation[int]:
 
     def total(headers: Mapping[str, str]) -> int | None:
         value = headers.get("Total-Objects") or headers.get("Total-Records") or ""
-        return int(value) if value.isascii() and value.isdigit() else None
+        return int(value) if re.fullmatch("[0-9]{1,18}", value) else None
 
     return _head(place, query, total)
 
@@ -185,7 +191,7 @@ def get_timestamp(place: Plural) -> Operation[int]:
 
     def read(response: Response) -> int:
         if (timestamp := timestamp_of(response)) is None:
-            raise InvalidAnswerError(f"{request.line}: the server sent no ETag, so it may be no Kinto")
+            raise InvalidAnswerError(f"{request.line}: the server sent no ETag")
         return timestamp
 
     return _operation(request, read, 200)

@@ -8,7 +8,7 @@ that gave it, because the credentials go there too.
 from __future__ import annotations
 
 from collections.abc import Generator
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from kinto_models.errors import ForeignPageError
 from kinto_models.protocol.messages import Operation
@@ -46,7 +46,8 @@ def _target(listing: Listing) -> str:
     root = urlsplit(listing.root)
     try:
         page = urlsplit(listing.next_page or "")
-        here = _origin(root) == _origin(page) and page.path.startswith(root.path + "/")
+        below = page.path.startswith(root.path + "/") and ".." not in unquote(page.path).split("/")
+        here = _origin(root) == _origin(page) and below
     except ValueError:  # no address at all, or a port that is no number
         page, here = root, False
     if not here:

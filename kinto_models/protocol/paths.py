@@ -25,9 +25,13 @@ def check_id(value: object, what: str = "record", pattern: str = ID_PATTERN) -> 
     Raises:
         InvalidIdError: it is not; nothing is sent.
     """
-    if isinstance(value, str) and re.fullmatch(pattern, value) and value.strip("."):
+    if isinstance(value, str) and re.fullmatch(pattern, value) and value.strip(".") and _is_unicode(value):
         return value
     raise InvalidIdError(f"{value!r} is not a {what} id: Kinto takes {pattern} and this library rewrites nothing")
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,19 +64,21 @@ def retry_after(response: Response) -> float | None:
     try:
         until, now = (parsedate_to_datetime(text) for text in (value, response.headers.get("Date") or ""))
         return max(0.0, (until - now).total_seconds())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
 
 
 def _refusal(request: Request, response: Response) -> StatusError:
     body = _body(response)
     errno, reason, details = body.get("errno"), body.get("message") or body.get("error"), body.get("details")
-    if not isinstance(reason, str):
+    if not isinstance(reason, str) or not reason:
         reason = response.body[:_SHOWN].decode("utf-8", "replace").strip() or "no explanation"
+    if (cls := _class(request, response.status)) is AlreadyExistsError:
+        reason = "an object with this id exists"  # where Kinto says the same as of one that was modified
     errno = errno if isinstance(errno, int) and not isinstance(errno, bool) else None
     number = f" (errno {errno})" if errno is not None else ""
     hint = _HINTS.get(response.status, "") or (_NO_PARENT if (response.status, errno) == (404, 111) else "")
-    error = _class(request, response.status)(f"{request.line}: {response.status}{number}: {reason}{hint}")
+    error = cls(f"{request.line}: {response.status}{number}: {reason}{hint}")
     error.status, error.errno, error.reason, error.details = response.status, errno, reason, details
     error.request, error.retry_after = request.line, retry_after(response)
     return error
@@ -99,7 +101,8 @@ def _body(response: Response) -> dict[str, Any]:
 def _redirect(request: Request, response: Response) -> RedirectError:
     try:
         parts = urlsplit(urljoin(response.root + request.target, response.headers.get("Location") or ""))
-        location = f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
+        _ = parts.port  # read only now, and maybe no number
+        location = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     except ValueError:
         location = "an address that is none"
     error = RedirectError(

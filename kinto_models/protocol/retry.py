@@ -44,7 +44,7 @@ class RetryPolicy:
         if asked is not None:
             return asked if asked <= self.longest else None
         if request.safe and _failed(outcome):
-            return min(self.backoff * 2.0**attempt, self.longest)
+            return min(self.backoff * 2.0 ** min(attempt, 32), self.longest)
         return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, Literal, TypeVar, cast
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
@@ -16,11 +16,11 @@ from kinto_models.models.state import Snapshot
 from kinto_models.models.stored import Stored, attach, state_of
 from kinto_models.models.tracking import Changes, absorb, diff, dump, names_of, parse
 from kinto_models.protocol.bodies import Patch, basic_patch, envelope, json_patch
-from kinto_models.protocol.messages import Conversation, Operation
+from kinto_models.protocol.messages import Conversation, Operation, Request
 from kinto_models.protocol.operations import Answer, Listing
 from kinto_models.protocol.paths import Plural
 
-__all__ = ["Mapper", "load_page", "patch_of", "send"]
+__all__ = ["Mapper", "Tombstone", "load_one", "load_page", "patch_of", "send"]
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -29,6 +29,15 @@ R = TypeVar("R", bound=Stored)
 
 class _One(TypedDict, Generic[T]):
     data: T
+
+
+class Tombstone(BaseModel):
+    """What is left of a deleted object, and what a deletion answers
+    (https://docs.kinto-storage.org/en/stable/api/1.x/records.html).
+    """
+
+    id: str
+    deleted: Literal[True]
 
 
 _ENVELOPE: Any = _One
@@ -52,6 +61,15 @@ def send(operation: Operation[T]) -> Conversation[T]:
     """One operation as a part of a conversation: ``answer = yield from send(operation)`` keeps its type."""
     result: T = yield operation
     return result
+
+
+def load_one(model: type[M], answer: Answer) -> M:
+    """The object of an answer, validated straight from its bytes and not yet tied to it."""
+    try:
+        obj: M = _one(model).validate_json(answer.body)["data"]
+    except ValidationError as exc:
+        raise _misfit(model, answer.body, exc, answer.request.line) from exc
+    return obj
 
 
 def load_page(model: type[M], listing: Listing, objects: Objects[Any] | None = None) -> Page[M]:
@@ -90,10 +108,7 @@ class Mapper(Generic[R]):
             InvalidRecordError: it does not fit the class.
             InvalidAnswerError: the answer is not Kinto's.
         """
-        try:
-            obj: R = _one(self.model).validate_json(answer.body)["data"]
-        except ValidationError as exc:
-            raise _misfit(self.model, answer.body, exc, self.place.path) from exc
+        obj = load_one(self.model, answer)
         attach(obj, Snapshot(answer.body, self.objects), None)
         return obj
 
@@ -118,7 +133,8 @@ class Mapper(Generic[R]):
         error.mine, error.base = obj, None if base is None else parse(self.model, base)
         if isinstance(existing, dict):
             with suppress(InvalidAnswerError):  # the conflict is the news, not that theirs does not fit
-                error.theirs = self.load(Answer(envelope(existing), None, created=False))
+                listed = Request("GET", self.place.path)
+                error.theirs = self.load(Answer(envelope(existing), None, created=False, request=listed))
                 error.overlapping = _overlapping(diff(obj, base), diff(error.theirs, base)) if base else frozenset()
         return error
 

@@ -17,7 +17,7 @@ from kinto_models.protocol import operations
 from kinto_models.protocol.filters import Query as Wire
 from kinto_models.protocol.paging import pages
 from kinto_models.protocol.paths import Plural
-from kinto_models.repository.mapper import load_page
+from kinto_models.repository.mapper import Tombstone, load_page
 from kinto_models.repository.runner import Runner
 
 __all__ = ["Query"]
@@ -141,12 +141,8 @@ def delete_pages(runner: Runner, place: Plural, wire: Wire) -> int:
     """Deletes what the query lists, page after page, and tells how many."""
     deleted = 0
     for listing in runner.pages(pages(operations.delete_listed(place, wire))):
-        deleted += len(load_page(_Tombstone, listing))
+        deleted += len(load_page(Tombstone, listing))
     return deleted
-
-
-class _Tombstone(BaseModel):
-    id: str
 
 
 def _milliseconds(what: str, timestamp: int) -> int:

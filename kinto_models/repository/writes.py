@@ -10,7 +10,14 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import TypeAdapter
 
-from kinto_models.errors import AlreadyExistsError, ConflictError, ForbiddenError, NotFoundError, NotSavedError
+from kinto_models.errors import (
+    AlreadyExistsError,
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    NotSavedError,
+    StatusError,
+)
 from kinto_models.models.ids import ServerIds
 from kinto_models.models.interface import SaveResult
 from kinto_models.models.stored import Stored, changes_of, state_of
@@ -19,7 +26,7 @@ from kinto_models.protocol import operations
 from kinto_models.protocol.bodies import envelope
 from kinto_models.protocol.messages import Conversation
 from kinto_models.protocol.operations import Answer
-from kinto_models.repository.mapper import Mapper, patch_of, send
+from kinto_models.repository.mapper import Mapper, Tombstone, load_one, patch_of, send
 from kinto_models.repository.reads import get
 
 __all__ = ["create", "delete", "get_or_create", "patch", "patch_by_id", "refresh", "replace", "save", "upsert"]
@@ -127,13 +134,14 @@ def delete(mapper: Mapper[R], target: R | str, *, force: bool, missing_ok: bool)
     object_id = target if isinstance(target, str) else target.id
     only = None if obj is None else _unchanged(obj, force=force)
     try:
-        yield from send(operations.delete(mapper.place, object_id, only=only))
+        answer = yield from send(operations.delete(mapper.place, object_id, only=only))
     except NotFoundError:
         if not missing_ok:
             raise
         return False
     except ConflictError as error:
         raise (error if obj is None else mapper.conflict(error, obj)) from None
+    load_one(Tombstone, answer)
     if obj is not None:
         _forget(obj)
     return True
@@ -208,6 +216,8 @@ def _patched(
         return (yield from send(operation))
     except ConflictError as error:
         raise mapper.conflict(error, obj) from None
+    except NotFoundError as error:
+        raise _gone(error) from None
 
 
 def _unchanged(obj: Stored, *, force: bool) -> int | None:
@@ -224,9 +234,13 @@ def _missing_or_conflict(mapper: Mapper[R], error: ConflictError, obj: R) -> Con
     # A PUT with If-Match on what does not exist is a 412 without the existing object.
     if isinstance(error.details, dict) and error.details.get("existing"):
         return mapper.conflict(error, obj)
-    missing = NotFoundError(f"{error.request}: it was deleted since it was read; replace(force=True) creates it anew")
-    vars(missing).update(vars(error))
-    return missing
+    return _gone(error)
+
+
+def _gone(error: StatusError) -> NotFoundError:
+    gone = NotFoundError(f"{error.request}: it was deleted since it was read; replace(force=True) creates it anew")
+    vars(gone).update(vars(error))
+    return gone
 
 
 def _found(mapper: Mapper[R], object_id: str, error: AlreadyExistsError | ForbiddenError) -> Conversation[R | None]:

@@ -5,13 +5,14 @@ https://docs.kinto-storage.org/en/stable/api/1.x/authentication.html. None of th
 
 from __future__ import annotations
 
-import re
 from base64 import b64encode
 from collections.abc import Callable
 from typing import TypeAlias
 
 from requests import PreparedRequest
 from requests.auth import AuthBase
+
+from kinto_models.transports.headers import is_header
 
 __all__ = ["Auth", "BasicAuth", "BearerToken", "HeaderAuth", "Signer", "parse_auth"]
 
@@ -25,7 +26,7 @@ class HeaderAuth(AuthBase):
     """Signs with one Authorization header."""
 
     def __init__(self, scheme: str, value: str) -> None:
-        if not re.fullmatch(r"[\w!#$%&'*+.^`|~-]+", scheme) or not value.strip() or re.search(r"[\r\n]", value):
+        if not is_header(scheme, value) or not value.strip():  # a scheme is made of what a header's name is made of
             raise ValueError(f"these are no {type(self).__name__} credentials: see the parameter auth of Client")
         self._header = f"{scheme} {value}"
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager, suppress
-from typing import Final
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Final
 
 import requests
 import urllib3.exceptions
@@ -34,6 +34,7 @@ from kinto_models.errors import (
 from kinto_models.protocol.messages import Request, Response
 from kinto_models.transports.auth import HeaderAuth, Signer
 from kinto_models.transports.base import Timeouts
+from kinto_models.transports.headers import is_header
 
 __all__ = ["RequestsTransport", "translate"]
 
@@ -50,6 +51,7 @@ _OURS: Final[tuple[tuple[type[Exception], type[TransportError]], ...]] = (
     (_Foreign.SSLError, TLSError),
     (_Foreign.ChunkedEncodingError, BrokenAnswerError),
     (_Foreign.ContentDecodingError, BrokenAnswerError),
+    (_Foreign.InvalidHeader, BrokenAnswerError),
     (_Foreign.ConnectionError, ConnectionFailedError),
     (_Lower.ConnectTimeoutError, ConnectTimeoutError),
     (_Lower.ReadTimeoutError, ReadTimeoutError),
@@ -87,7 +89,10 @@ def translate(error: Exception, request: Request) -> TransportError:
     """Our error for one of requests, urllib3 or the socket. Its text names the class only: theirs hold addresses, and
     an address may hold the credentials of a proxy.
     """
-    ours = next((ours for theirs, ours in _OURS if isinstance(error, theirs)), TransportError)
+    # Within a body requests makes a ConnectionError of everything, time limits included, and keeps urllib3's inside.
+    inner = error.args[0] if isinstance(error, _Foreign.ConnectionError) and error.args else error
+    named = inner if isinstance(inner, _Lower.ReadTimeoutError) else error
+    ours = next((ours for theirs, ours in _OURS if isinstance(named, theirs)), TransportError)
     text = _SAYS.get(ours, "the exchange failed")
     translated = ours(f"{request.line}: {text} ({type(error).__name__})")
     translated.request = request.line
@@ -105,6 +110,21 @@ _SAYS: Final[dict[type[TransportError], str]] = {
 }
 
 
+def _authorities() -> str | bool:
+    """The CA bundle that the environment names, or True for requests' own."""
+    bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    if bundle and not os.path.exists(bundle):  # noqa: PTH110  # a file or a folder, as requests takes both
+        raise ValueError(f"REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names {bundle}, which does not exist")
+    return bundle or True
+
+
+def _checked(headers: Mapping[str, str]) -> Mapping[str, str]:
+    for name, value in headers.items():
+        if not is_header(name, value):
+            raise ValueError(f"HTTP cannot carry the header {name!r} with this value")
+    return headers
+
+
 class RequestsTransport:
     """Sends requests to the server at ``root``, blocking.
 
@@ -118,11 +138,11 @@ class RequestsTransport:
     def __init__(self, root: str, sign: Signer | None, headers: Mapping[str, str], timeouts: Timeouts) -> None:
         self._root = root
         self._sign = sign
-        self._headers = {**default_headers(), "Accept": "application/json", **headers}
+        self._headers = {**default_headers(), "Accept": "application/json", **_checked(headers)}
         self._foreign_auth = sign is not None and not isinstance(sign, HeaderAuth)
-        self._timeout = (timeouts.connect, timeouts.read)
+        self._timeout: Any = (timeouts.connect, timeouts.read)  # the stubs know no None for connect alone
         self._proxies = get_environ_proxies(root)
-        self._verify: bool | str = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+        self._verify = _authorities() if root.startswith("https:") else True
         self._local = threading.local()
         # Weak, so that a session goes with the thread that it was made for.
         self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
@@ -136,12 +156,21 @@ class RequestsTransport:
 
     def send(self, request: Request) -> Response:
         """Sends one request, once; redirects are answers like others."""
-        prepared = self._prepare(request)
-        with _ours(request):
-            answer = self._session().send(
+        prepared, session = self._prepare(request), self._session()
+        try:
+            answer = self._exchange(session, prepared)
+            return Response(answer.status_code, answer.headers, answer.content, self._root)
+        except Exception as error:  # noqa: BLE001  # what a server sends can make requests raise a ValueError, or worse
+            # A proxy's credentials stand in the texts of their errors.
+            raise translate(error, request) from (None if self._proxies else error)
+
+    def _exchange(self, session: requests.Session, prepared: requests.PreparedRequest) -> requests.Response:
+        if self._foreign_auth:  # one of several steps, such as digest, needs the session's hooks and cookies
+            return session.send(
                 prepared, timeout=self._timeout, allow_redirects=False, proxies=self._proxies, verify=self._verify
             )
-            return Response(answer.status_code, answer.headers, answer.content, self._root)
+        adapter = session.get_adapter(self._root)  # no cookies, and no look at where a redirect leads
+        return adapter.send(prepared, timeout=self._timeout, proxies=self._proxies, verify=self._verify)
 
     def close(self) -> None:
         """Closes the connections of every thread."""
@@ -162,7 +191,7 @@ class RequestsTransport:
         prepared.body = request.body
         prepared.hooks = default_hooks()
         if self._foreign_auth:
-            prepared.prepare_cookies({})  # what an auth of several steps, such as digest, expects to find
+            prepared.prepare_cookies({})
         return self._sign(prepared) if self._sign else prepared
 
     def _session(self) -> requests.Session:
@@ -177,16 +206,3 @@ class RequestsTransport:
             self._sessions.add(session)
         self._local.session = session
         return session
-
-
-@contextmanager
-def _ours(request: Request) -> Generator[None, None, None]:
-    try:
-        yield
-    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        raise translate(error, request) from _without_address(error)
-
-
-def _without_address(error: Exception) -> Exception | None:
-    """The cause to show in a traceback: none where its text could hold a proxy's credentials."""
-    return None if "@" in str(error) else error

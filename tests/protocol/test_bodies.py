@@ -25,7 +25,7 @@ from kinto_models.protocol.bodies import (
 )
 
 if TYPE_CHECKING:
-    from .conftest import Kinto
+    from tests.protocol.conftest import Kinto
 
 _text = st.text(st.characters(exclude_categories=["Cs"]))
 _json = st.recursive(

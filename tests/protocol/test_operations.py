@@ -18,7 +18,7 @@ from kinto_models.protocol.operations import Answer, Listing
 from kinto_models.protocol.paths import Plural
 
 if TYPE_CHECKING:
-    from .conftest import Kinto
+    from tests.protocol.conftest import Kinto
 
 _ROOT = "http://kinto.example/v1"
 _LIST = "/buckets/blog/collections/articles/records"
@@ -107,13 +107,12 @@ def test_each_thing_is_one_request(
 
 @pytest.mark.parametrize("only", [0, -1, True])
 def test_no_write_is_made_under_a_timestamp_that_kinto_would_ignore(place: Plural, only: int) -> None:
-    for make in (
-        lambda: operations.replace(place, "first", b"{}", only=only),
-        lambda: operations.patch(place, "first", basic_patch({}), only=only),
-        lambda: operations.delete(place, "first", only=only),
-    ):
-        with pytest.raises(ValueError, match="positive"):
-            make()
+    with pytest.raises(ValueError, match="positive"):
+        operations.replace(place, "first", b"{}", only=only)
+    with pytest.raises(ValueError, match="positive"):
+        operations.patch(place, "first", basic_patch({}), only=only)
+    with pytest.raises(ValueError, match="positive"):
+        operations.delete(place, "first", only=only)
 
 
 @pytest.mark.parametrize(("status", "created"), [(200, False), (201, True)])
@@ -124,13 +123,15 @@ def test_the_status_tells_whether_an_object_is_new(place: Plural, status: int, c
         operations.replace(place, "first", b"{}", only=None),
     ):
         answer = operation.decode(_response(status, {"ETag": '"12"'}, b'{"data":{}}'))
-        assert answer == Answer(b'{"data":{}}', 12, created is True)
+        assert answer == Answer(b'{"data":{}}', 12, created is True, operation.request)
 
 
 def test_an_object_that_did_not_change_is_none(place: Plural) -> None:
     operation = operations.get_if_changed(place, "first", since=12)
     assert operation.decode(_response(304, {"ETag": '"12"'}, b"")) is None
-    assert operation.decode(_response(200, {"ETag": '"13"'}, b'{"data":{}}')) == Answer(b'{"data":{}}', 13, False)
+    assert operation.decode(_response(200, {"ETag": '"13"'}, b'{"data":{}}')) == Answer(
+        b'{"data":{}}', 13, created=False, request=operation.request
+    )
 
 
 def test_a_page_knows_where_it_comes_from_and_what_follows(place: Plural) -> None:
@@ -182,12 +183,12 @@ def test_a_count_of_none_is_a_count(place: Plural) -> None:
 
 @pytest.mark.parametrize("value", ["", "-1", "many", "1.5", "٣", "²", "9" * 5000])
 def test_a_count_that_is_no_number_is_no_answer_of_kinto(place: Plural, value: str) -> None:
-    with pytest.raises(InvalidAnswerError, match="may be no Kinto"):
+    with pytest.raises(InvalidAnswerError, match="how many"):
         operations.count(place, Query()).decode(_response(200, {"Total-Objects": value}, b""))
 
 
 def test_a_head_without_the_headers_of_kinto_is_no_answer_of_kinto(place: Plural) -> None:
-    with pytest.raises(InvalidAnswerError, match="may be no Kinto"):
+    with pytest.raises(InvalidAnswerError, match="how many"):
         operations.count(place, Query()).decode(_response())
     with pytest.raises(InvalidAnswerError, match="no ETag"):
         operations.get_timestamp(place).decode(_response())

@@ -19,7 +19,7 @@ from kinto_models.protocol.paging import pages
 from kinto_models.protocol.paths import Plural, records
 
 if TYPE_CHECKING:
-    from .conftest import Kinto
+    from tests.protocol.conftest import Kinto
 
 _ROOT = "https://kinto.example/v1"
 _PLACE = records("blog", "articles")
@@ -101,7 +101,7 @@ _FOREIGN = [
 
 @pytest.mark.parametrize("address", _FOREIGN)
 def test_a_page_elsewhere_is_an_error_and_not_asked_for(address: str) -> None:
-    with pytest.raises(ForeignPageError, match="not under https://kinto.example/v1") as caught:
+    with pytest.raises(ForeignPageError, match=r"not under https://kinto\.example/v1") as caught:
         _next(address)
     assert "evil" not in str(caught.value)
 
@@ -133,7 +133,8 @@ def test_any_path_under_the_root_is_followed_or_refused_but_never_rewritten(rest
         assert "." in rest or "%" in rest or rest.startswith("/")
     else:
         assert request is not None
-        assert request.target == f"/{rest}".removesuffix("?")
+        path, _, query = f"/{rest}".partition("?")
+        assert request.target == (f"{path}?{query}" if query else path)
 
 
 def test_a_page_that_was_read_before_is_an_error() -> None:

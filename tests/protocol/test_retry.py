@@ -160,7 +160,7 @@ def test_nothing_is_sent_more_often_than_the_policy_says(retries: int) -> None:
 
 def test_waits_double_up_to_the_longest() -> None:
     policy = RetryPolicy(retries=6, backoff=1.0, longest=5.0)
-    assert _run("GET", [_answer(500)] * 7, policy)[1] == [1.0, 2.0, 4.0, 5.0, 5.0, 5.0]
+    assert _run("GET", [_answer(500) for _ in range(7)], policy)[1] == [1.0, 2.0, 4.0, 5.0, 5.0, 5.0]
 
 
 @given(st.integers(0, 10**6), st.floats(0, 1e6), st.floats(0, 1e6), st.sampled_from(_METHODS))

@@ -18,7 +18,8 @@ from kinto_models.protocol.messages import Request
 from kinto_models.transports.auth import Auth, BasicAuth, BearerToken, HeaderAuth, parse_auth
 
 if TYPE_CHECKING:
-    from .conftest import ClientOf, Connect, Loopback
+    from tests.loopback import Loopback
+    from tests.transports.conftest import ClientOf, Connect
 
 _ASK = Request("GET", "/buckets/blog?_limit=3&secret=s3cret")
 

@@ -13,7 +13,8 @@ from kinto_models.errors import ProxyFailedError, TLSError, TransportError
 from kinto_models.protocol.messages import Request
 
 if TYPE_CHECKING:
-    from .conftest import ClientOf, Connect, Listen, Loopback
+    from tests.loopback import Loopback
+    from tests.transports.conftest import ClientOf, Connect, Listen
 
 _ASK = Request("GET", "/buckets/blog?_limit=3&secret=s3cret")
 
@@ -165,14 +166,13 @@ def test_the_authorities_of_the_environment_are_trusted(
     assert server.only.line.startswith("GET /v1/buckets/blog?")
 
 
-def test_a_bundle_that_is_not_there_is_a_transport_error(
-    listen: Listen, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_bundle_that_is_not_there_is_named_when_the_client_is_made(
+    connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = listen(tls=True)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "none.pem"))
-    with pytest.raises(TransportError):
-        connect(server.url).send(_ASK)
-    assert server.received == []
+    with pytest.raises(ValueError, match=r"none.pem, which does not exist"):
+        connect("https://kinto.example/v1")
+    assert connect("http://kinto.example/v1").root == "http://kinto.example/v1"
 
 
 def test_a_certificate_for_another_host_is_a_tls_error(

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kinto_models.errors import BrokenAnswerError, ConnectionFailedError, KintoError, TLSError, TransportError
+from kinto_models.errors import BrokenAnswerError, ConnectionFailedError, TLSError, TransportError
 from kinto_models.protocol.messages import Request, Response
 from kinto_models.transports.requests import RequestsTransport
 
 if TYPE_CHECKING:
-    from .conftest import Connect, Loopback, Then
+    from tests.loopback import Loopback, Then
+    from tests.transports.conftest import Connect
 
 _ASK = Request("GET", "/buckets/blog?_limit=3&secret=s3cret")
 
@@ -67,7 +68,7 @@ def test_an_answer_that_breaks_off_is_a_broken_answer(
         transport.send(_ASK)
 
 
-@pytest.mark.parametrize("size", [b"zz", b"", b"-5", b"-0", b"0x2", b"2_0", b"\xff"])
+@pytest.mark.parametrize("size", [b"zz", b"", b"-5", b"0x2", b"2_0", b"\xff"])
 def test_a_chunk_whose_size_is_none_is_a_transport_error(
     loopback: Loopback, transport: RequestsTransport, size: bytes
 ) -> None:
@@ -157,20 +158,25 @@ _answers = st.binary(max_size=30) | st.tuples(
 ).map(b"".join)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(raw=_answers)
 def test_whatever_bytes_a_server_sends_they_are_an_answer_or_an_error_of_the_tree(
     loopback: Loopback, transport: RequestsTransport, raw: bytes
 ) -> None:
     loopback.says(raw)
-    try:
-        response = transport.send(_ASK)
-    except KintoError as error:
-        assert isinstance(error, TransportError)
-        assert error.request == "GET /buckets/blog"
+    outcome = _outcome(transport)
+    if isinstance(outcome, Response):
+        assert 100 <= outcome.status <= 999
     else:
-        assert isinstance(response, Response)
-        assert 100 <= response.status <= 999
+        assert outcome == "GET /buckets/blog"
+
+
+def _outcome(transport: RequestsTransport) -> Response | str:
+    """The answer, or what its error says was asked; the error itself would keep its sockets."""
+    try:
+        return transport.send(_ASK)
+    except TransportError as error:
+        return error.request
 
 
 def test_after_a_broken_answer_the_next_request_gets_a_connection_of_its_own(

@@ -30,7 +30,8 @@ from kinto_models.protocol.messages import Request
 from kinto_models.transports.requests import RequestsTransport, translate
 
 if TYPE_CHECKING:
-    from .conftest import ClientOf, Connect, Loopback
+    from tests.loopback import Loopback
+    from tests.transports.conftest import ClientOf, Connect
 
 _GET: Final = Request("GET", "/")
 
@@ -96,8 +97,8 @@ _EXPECTED: Final[dict[type[Exception], type[TransportError]]] = {
 _OF_PYTHON: Final = {IncompleteRead, MessageDefect, json.JSONDecodeError}  # only imported there
 
 
-def _name(theirs: type[Exception]) -> str:
-    return f"{theirs.__module__}.{theirs.__qualname__}"
+def _name(theirs: object) -> str:
+    return str(theirs).split("'")[1]  # <class 'requests.exceptions.Timeout'>
 
 
 def _exceptions() -> set[type[Exception]]:
@@ -258,9 +259,7 @@ def test_a_header_that_http_cannot_carry_is_an_error_that_does_not_repeat_it(
 
 
 @pytest.mark.parametrize("location", ["/v1/other", "http://elsewhere.example/v1/x", "http://[broken", "http://h:port/"])
-@pytest.mark.parametrize(
-    ("method", "status"), [("GET", 302), ("HEAD", 301), ("DELETE", 307), ("PUT", 308), ("GET", 300)]
-)
+@pytest.mark.parametrize(("method", "status"), [("GET", 302), ("HEAD", 301), ("DELETE", 307), ("PUT", 308)])
 def test_a_redirect_is_an_answer_like_others_and_not_followed(
     loopback: Loopback, transport: RequestsTransport, method: str, location: str, status: int
 ) -> None:

@@ -17,7 +17,8 @@ from kinto_models.protocol.paths import Plural, records
 from kinto_models.protocol.retry import RetryPolicy
 
 if TYPE_CHECKING:
-    from .conftest import ClientOf, Loopback
+    from tests.loopback import Loopback
+    from tests.transports.conftest import ClientOf
 
 
 @pytest.fixture
