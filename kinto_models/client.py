@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 from contextvars import Token
 from types import TracebackType
@@ -33,11 +34,32 @@ R = TypeVar("R", bound=Stored)
 T = TypeVar("T")
 
 
+class _Entered:
+    """The blocks that a client is active in: each thread leaves its own, and the last of all is known."""
+
+    def __init__(self) -> None:
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._count = 0
+
+    def push(self, token: Token[binding.Repositories | None]) -> None:
+        with self._lock:
+            self._count += 1
+        self._local.tokens = [*getattr(self._local, "tokens", ()), token]
+
+    def pop(self) -> tuple[Token[binding.Repositories | None], bool]:
+        *self._local.tokens, token = self._local.tokens
+        with self._lock:
+            self._count -= 1
+            return token, self._count == 0
+
+
 class Client:
     """A connection to one Kinto server. Safe to share between threads; each keeps a session of its own.
 
     ``with Client(...) as kinto:`` makes it the active client of the block, which ``task.save()`` and ``Task.find()``
-    use, and closes it at the end.
+    use, and closes it at the end of the outermost block. A thread that is started inside has no active client: it
+    enters the block itself, or uses a repository.
 
     Parameters:
         url: the server's root, version included: ``https://example.com/v1``.
@@ -65,7 +87,7 @@ class Client:
         policy = RetryPolicy(retries=retry) if isinstance(retry, int) else retry
         transport = RequestsTransport(address.root, sign, headers or {}, Timeouts.of(timeout))
         self._runner = Runner(transport, policy)
-        self._tokens: list[Token[binding.Repositories | None]] = []
+        self._entered = _Entered()
         self._server: EmbeddedServer | None = None
 
     @classmethod
@@ -140,14 +162,15 @@ class Client:
             self._server.stop()
 
     def __enter__(self) -> Self:
-        self._tokens.append(binding.activate(self))
+        self._entered.push(binding.activate(self))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        binding.deactivate(self._tokens.pop())
-        if not self._tokens:
+        token, last = self._entered.pop()
+        binding.deactivate(token)
+        if last:
             self.close()
 
     def __repr__(self) -> str:

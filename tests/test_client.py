@@ -163,5 +163,27 @@ def test_threads_share_a_client(kinto: Client) -> None:
     assert tasks.count() == 4
 
 
+def test_threads_can_each_enter_a_shared_client(server: EmbeddedServer) -> None:
+    client = Client(server.url, auth=("alice", "s3cret"))
+    inside = threading.Barrier(3)
+
+    def enter(_: int) -> bool:
+        with client:
+            inside.wait(5)
+            used = binding.current() is client
+            inside.wait(5)
+        return used
+
+    with client:
+        with ThreadPoolExecutor(2) as pool:
+            entered = pool.map(enter, range(2))
+            inside.wait(5)
+            inside.wait(5)
+            assert list(entered) == [True, True]
+        assert client.buckets.count() >= 0
+    with pytest.raises(NoClientError, match="closed"):
+        client.buckets.count()
+
+
 def test_any_operation_of_the_protocol_can_be_sent(kinto: Client) -> None:
     assert kinto.run(operations.count(records("todo", "tasks"), Query())) == 0
