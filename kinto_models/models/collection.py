@@ -52,7 +52,7 @@ class Collection(Resource):
     )
     attachment: dict[str, Any] | None = None
 
-    @model_serializer(mode="wrap")
+    @model_serializer(mode="wrap", return_type=dict[str, Any])
     def _leave_out_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         # None is absence here: Kinto refuses a null cache_expires, and checks a null schema as a schema.
         dumped: dict[str, Any] = handler(self)
