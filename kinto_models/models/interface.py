@@ -168,6 +168,11 @@ class Objects(Protocol[T]):
         ...
 
     @property
+    def url(self) -> str:
+        """The absolute address of the list."""
+        ...
+
+    @property
     def bucket(self) -> str | None:
         """Id of the bucket that the objects are in, where they are in one."""
         ...

@@ -7,14 +7,20 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Generic, Literal, TypeVar, cast
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from kinto_models.errors import ConflictError, InvalidAnswerError, InvalidRecordError, ReadOnlyFieldError
+from kinto_models.errors import (
+    ConflictError,
+    DeclarationError,
+    InvalidAnswerError,
+    InvalidRecordError,
+    ReadOnlyFieldError,
+)
 from kinto_models.models.interface import Objects, Page, SaveResult
 from kinto_models.models.state import Snapshot
 from kinto_models.models.stored import Stored, attach, state_of
-from kinto_models.models.tracking import Changes, absorb, diff, dump, names_of, parse
+from kinto_models.models.tracking import Changes, absorb, diff, dump, names_of, parse, wire_names
 from kinto_models.protocol.bodies import Patch, basic_patch, envelope, json_patch
 from kinto_models.protocol.messages import Conversation, Operation, Request
 from kinto_models.protocol.operations import Answer, Listing
@@ -99,6 +105,13 @@ class Mapper(Generic[R]):
         self.place = place
         self.objects = objects
 
+    def knows(self, obj: R) -> bool:
+        """Whether the instance, under its id, was read from or saved to this very place: what is known of it elsewhere
+        says nothing here. An unpickled one is taken to belong where it is used.
+        """
+        bound = state_of(obj).objects
+        return obj.saved and (bound is None or bound.url == self.objects.url)
+
     # From the server
 
     def load(self, answer: Answer) -> R:
@@ -129,7 +142,7 @@ class Mapper(Generic[R]):
     def conflict(self, error: ConflictError, obj: R) -> ConflictError:
         """Fills in the sides of a conflict, as instances."""
         existing = error.details.get("existing") if isinstance(error.details, dict) else None
-        base = state_of(obj).data if obj.saved else None
+        base = state_of(obj).data if self.knows(obj) else None
         error.mine, error.base = obj, None if base is None else parse(self.model, base)
         if isinstance(existing, dict):
             with suppress(InvalidAnswerError):  # the conflict is the news, not that theirs does not fit
@@ -145,7 +158,13 @@ class Mapper(Generic[R]):
         validated when they are made.
         """
         data = dump(obj)
-        parse(self.model, data)
+        told = parse(self.model, data)
+        for name, wire in wire_names(self.model).items():
+            if _masked(data.get(wire)) and getattr(told, name) != getattr(obj, name):
+                raise DeclarationError(
+                    f"{self.model.__name__}.{name} holds a secret that pydantic writes as asterisks, and it would be "
+                    "lost: give it a field_serializer that returns get_secret_value()"
+                )
         return data
 
     def refuse_readonly(self, changes: Changes) -> None:
@@ -160,6 +179,13 @@ class Mapper(Generic[R]):
     def names(self, data: dict[str, Any]) -> frozenset[str]:
         """The fields' names on the class, for stored names."""
         return names_of(self.model, data)
+
+
+def _masked(value: Any) -> bool:
+    """Whether pydantic's SecretStr and SecretBytes left their mask somewhere in this JSON."""
+    if isinstance(value, str):
+        return value == str(SecretStr("x"))
+    return any(map(_masked, value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()))
 
 
 def patch_of(changes: Changes, permissions: dict[str, list[str]]) -> Patch:

@@ -40,6 +40,10 @@ class Repository(Objects[R], Generic[R]):
         return self._mapper.model
 
     @property
+    def url(self) -> str:
+        return self._runner.transport.root + self._mapper.place.path
+
+    @property
     def bucket(self) -> str | None:
         return self._bucket
 

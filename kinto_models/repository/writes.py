@@ -54,7 +54,7 @@ def create(mapper: Mapper[R], obj: R) -> Conversation[SaveResult]:
 
 def save(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResult]:
     """Creates a new object, patches a changed one, sends nothing for one that is not."""
-    if not obj.saved:
+    if not mapper.knows(obj):
         return (yield from replace(mapper, obj, force=True) if force else create(mapper, obj))
     changes, permissions = changes_of(obj), obj.permissions.changes()
     if not changes and not permissions:
@@ -67,12 +67,12 @@ def save(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResult]:
 
 def replace(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResult]:
     """Writes the whole object."""
-    if not obj.saved and not force:
+    if not mapper.knows(obj) and not force:
         raise NotSavedError(
-            f"{_called(obj)} was never read or saved, so there is no ETag to check: save() creates it, "
+            f"{_called(obj)} was never read or saved here, so there is no ETag to check: save() creates it, "
             "replace(force=True) overwrites whatever is there"
         )
-    mapper.refuse_readonly(changes_of(obj) if obj.saved else Changes())
+    mapper.refuse_readonly(changes_of(obj) if mapper.knows(obj) else Changes())
     data = mapper.checked(obj)
     # With any ACE in it, a PUT replaces all of them (https://docs.kinto-storage.org/en/stable/api/1.x/permissions.html).
     permissions = obj.permissions.all() if obj.permissions.changes() else {}
@@ -88,8 +88,8 @@ def replace(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResul
 def patch(mapper: Mapper[R], obj: R, values: dict[str, Any]) -> Conversation[SaveResult]:
     """Writes some fields of an instance, and leaves its other changes alone."""
     data = state_of(obj).data
-    if data is None or not obj.saved:
-        raise NotSavedError(f"{_called(obj)} was never read or saved: save() it, or patch() it by its id")
+    if data is None or not mapper.knows(obj):
+        raise NotSavedError(f"{_called(obj)} was never read or saved here: save() it, or patch() it by its id")
     _refuse_unknown(mapper, values)
     trial = obj.model_copy()
     for name, value in values.items():
@@ -126,9 +126,9 @@ def patch_by_id(mapper: Mapper[R], object_id: str, values: dict[str, Any]) -> Co
 def delete(mapper: Mapper[R], target: R | str, *, force: bool, missing_ok: bool) -> Conversation[bool]:
     """Deletes an object; False where there was none and that is no error."""
     obj = None if isinstance(target, str) else target
-    if obj is not None and not obj.saved and not force:
+    if obj is not None and not mapper.knows(obj) and not force:
         raise NotSavedError(
-            f"{_called(obj)} was never read or saved, so there is no ETag to check: refresh() it first, "
+            f"{_called(obj)} was never read or saved here, so there is no ETag to check: refresh() it first, "
             "or delete(force=True)"
         )
     object_id = target if isinstance(target, str) else target.id
@@ -149,7 +149,7 @@ def delete(mapper: Mapper[R], target: R | str, *, force: bool, missing_ok: bool)
 
 def refresh(mapper: Mapper[R], obj: R) -> Conversation[bool]:
     """Makes the instance what the object is on the server; tells whether that had changed."""
-    state, before = state_of(obj), state_of(obj).timestamp if obj.saved else None
+    state, before = state_of(obj), state_of(obj).timestamp if mapper.knows(obj) else None
     if before is None or state.shown is None:  # a list shows no permissions, and a 304 would not bring them either
         answer: Answer | None = yield from send(operations.get(mapper.place, obj.id))
     else:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_serializer
 
 from kinto_models import (
     EVERYONE,
@@ -15,6 +16,7 @@ from kinto_models import (
     Client,
     Collection,
     ConflictError,
+    DeclarationError,
     ForbiddenError,
     Group,
     InvalidIdError,
@@ -559,3 +561,50 @@ def test_an_unknown_bucket_is_said_to_be_possibly_absent(kinto: Client, server: 
     with Client(server.url) as anonymous, pytest.raises(UnauthorizedError, match="bucket does not exist") as caught:
         anonymous.repository(Task, bucket="nope").get("x")
     assert isinstance(caught.value, PermissionError)
+
+
+def test_what_is_known_of_an_object_elsewhere_says_nothing_here(kinto: Client, wire: Wire) -> None:
+    kinto.bucket("todo").collection("copies").save()
+    copies = kinto.repository(Task, collection="copies")
+    task = Task(id="t1", title="x")
+    task.save()
+    assert copies.save(task).created
+    assert copies.get("t1") == task
+    elsewhere = Task.get("t1")
+    with pytest.raises(NotSavedError):
+        copies.delete(elsewhere)
+    with pytest.raises(NotSavedError):
+        copies.replace(elsewhere)
+    with pytest.raises(NotSavedError):
+        copies.patch(elsewhere, title="y")
+    with pytest.raises(AlreadyExistsError):
+        copies.save(elsewhere)
+    assert copies.url == f"{kinto.url}/buckets/todo/collections/copies/records"
+    again = pickle.loads(pickle.dumps(task))
+    again.title = "y"
+    assert copies.save(again).changed == {"title"}
+
+
+def test_a_secret_is_not_stored_as_its_asterisks(wire: Wire) -> None:
+    class Login(Record, bucket="todo", collection="tasks"):
+        password: SecretStr
+        others: list[SecretStr] = []
+
+    class Revealed(Login):
+        @field_serializer("password")
+        def _reveal(self, value: SecretStr) -> str:
+            return value.get_secret_value()
+
+    wire.clear()
+    with pytest.raises(DeclarationError, match=r"Login.password holds a secret .* get_secret_value") as caught:
+        Login(password=SecretStr("s3cret")).save()
+    with pytest.raises(DeclarationError, match="Revealed.others"):
+        Revealed(password=SecretStr("s3cret"), others=[SecretStr("x")]).save()
+    assert wire.sent == []
+    assert "s3cret" not in str(caught.value)
+    login = Revealed(password=SecretStr("s3cret"))
+    login.save()
+    assert Revealed.get(login.id) == login
+    login.password = SecretStr("other")
+    assert login.save().changed == {"password"}
+    assert Login(password=SecretStr("**********")).save().created
