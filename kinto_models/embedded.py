@@ -35,7 +35,7 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "multiauth.policy.account.use": "kinto.plugins.accounts.AccountsPolicy",
 }
 _THREADS: Final = 4
-_LOGGERS: Final = ("kinto", "waitress")
+_LOGGERS: Final = ("kinto", "waitress", "request.summary", "subrequest.summary", "txn")
 
 
 class EmbeddedServer:

@@ -83,7 +83,7 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
 
 def test_nothing_is_printed_logged_or_warned() -> None:
     done = run(
-        "import logging; logging.basicConfig(level='WARNING')\n"
+        "import logging; logging.basicConfig(level='INFO')\n"
         "from kinto_models import Client\n"
         "with Client.embedded() as kinto: kinto.bucket('x').save()\n"
     )

@@ -8,6 +8,8 @@ operators that the field's type does not have. Expressions and conditions are im
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
 from types import UnionType
 from typing import Annotated, Any, Generic, NoReturn, TypeVar, Union, get_args, get_origin, overload
 
@@ -19,6 +21,8 @@ from kinto_models.errors import QueryError
 from kinto_models.protocol.filters import Filter, Operator, Sort
 
 __all__ = ["Condition", "Expr", "col", "conditions", "key", "sort_keys", "wire_name"]
+
+_NOT_AS_TEXT = (Decimal, timedelta)
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -96,6 +100,26 @@ class _Field:
         listed: list[Any] = [self.json(container([value]))[0] for value in values]
         return listed
 
+    def ordered(self, value: Any) -> Any:
+        """The JSON of a value that is compared by size.
+
+        Raises:
+            QueryError: the JSON is text whose order is not that of the values.
+        """
+        json = self.json(value)
+        if isinstance(json, str) and isinstance(value, _NOT_AS_TEXT):
+            raise QueryError(
+                f"{self.label} is stored as text, which Kinto would order letter by letter, not by size: "
+                "store a number instead, such as with a field_serializer that returns a float"
+            )
+        return json
+
+    def sortable(self) -> None:
+        """Raises QueryError where Kinto would sort in another order than that of the values."""
+        kind = bare(self.annotation)
+        if isinstance(kind, type) and issubclass(kind, _NOT_AS_TEXT):
+            self.ordered(kind(0))
+
     def _takes(self, value: Any) -> bool:
         try:
             self._dump(value)
@@ -126,16 +150,16 @@ class Expr(Generic[T]):
         return self._filter(Operator.NOT, None if other is None else self._field.json(other))
 
     def __lt__(self, other: T) -> Condition:
-        return self._filter(Operator.LT, self._field.json(other))
+        return self._filter(Operator.LT, self._field.ordered(other))
 
     def __le__(self, other: T) -> Condition:
-        return self._filter(Operator.MAX, self._field.json(other))
+        return self._filter(Operator.MAX, self._field.ordered(other))
 
     def __gt__(self, other: T) -> Condition:
-        return self._filter(Operator.GT, self._field.json(other))
+        return self._filter(Operator.GT, self._field.ordered(other))
 
     def __ge__(self, other: T) -> Condition:
-        return self._filter(Operator.MIN, self._field.json(other))
+        return self._filter(Operator.MIN, self._field.ordered(other))
 
     def in_(self, *values: T) -> Condition:
         """Equal to one of the values. A value with a comma cannot be asked for in this way."""
@@ -186,19 +210,21 @@ class Expr(Generic[T]):
 
     def __neg__(self) -> Sort:
         """Sort by this field, the greatest first."""
+        self._field.sortable()
         return Sort(self._field.path, descending=True)
 
     def __pos__(self) -> Sort:
         """Sort by this field, the least first."""
+        self._field.sortable()
         return Sort(self._field.path)
 
     def __getattr__(self, name: str) -> Expr[Any]:
         if name.startswith("_"):  # no field's name: copy and pickle ask for such before there is a _field
             raise AttributeError(name)
-        model = _model_in(self._field.annotation)
-        info = model.__pydantic_fields__.get(name) if model else None
-        if model is None or info is None:
+        model = next((each for each in _models_in(self._field.annotation) if name in each.__pydantic_fields__), None)
+        if model is None:
             raise AttributeError(f"{self._field.label} ({_shown(self._field.annotation)}) has no field {name!r}")
+        info = model.__pydantic_fields__[name]
         path = f"{self._field.path}.{_undotted(wire_name(name, info))}"
         return Expr(_Field(path, model, name, info.annotation))
 
@@ -287,6 +313,8 @@ def _sort_key(owner: type[BaseModel], value: object) -> Sort:
     names = {name: wire_name(name, info) for name, info in owner.__pydantic_fields__.items()}
     if first not in names and first not in names.values():
         raise QueryError(f"{owner.__name__} has no field {first!r}; for one that no class declares, sort by key(...)")
+    if not rest and first in names:
+        return -expression(owner, first) if value.startswith("-") else +expression(owner, first)
     return Sort(names.get(first, first) + (f".{rest}" if rest else ""), value.startswith("-"))
 
 
@@ -305,9 +333,11 @@ def bare(annotation: Any) -> Any:
         return annotation
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    """The model that the annotation names, or those of a union."""
     inner = bare(annotation)
-    return inner if isinstance(inner, type) and issubclass(inner, BaseModel) else None
+    members = get_args(inner) if get_origin(inner) in (Union, UnionType) else [inner]
+    return [member for member in map(bare, members) if isinstance(member, type) and issubclass(member, BaseModel)]
 
 
 def _some(values: list[Any]) -> list[Any]:

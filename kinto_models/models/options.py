@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, replace
+import re
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
 
 from pydantic import ConfigDict
@@ -37,6 +38,9 @@ _PLACES: Final[dict[Kind, tuple[str, ...]]] = {
 }
 
 
+_RANDOM: Final = UUID4Ids()
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """What a class says about its objects.
@@ -56,13 +60,26 @@ class Options:
     collection: str | None = None
     group: str | None = None
     readonly: frozenset[str] = frozenset()
-    ids: IdGenerator = field(default_factory=UUID4Ids)
+    ids: IdGenerator = _RANDOM
     path: str | None = None
 
     @property
     def own_id(self) -> str | None:
         """The id that the class itself stands for: a declared bucket, collection or group."""
         return {"bucket": self.bucket, "collection": self.collection, "group": self.group}.get(self.kind)
+
+    @classmethod
+    def inherited(cls, bases: Sequence[Options]) -> Options:
+        """What a class has from its bases: the first that says something of a matter is heard, and what any of them
+        makes readonly stays so.
+        """
+        merged, *others = bases
+        for other in others:
+            said = {name: getattr(other, name) for name in ("bucket", "collection", "group", "path")}
+            ours = {name: getattr(merged, name) or value for name, value in said.items()}
+            ids = other.ids if merged.ids is _RANDOM else merged.ids
+            merged = replace(merged, **ours, ids=ids, readonly=merged.readonly | other.readonly)
+        return merged
 
     def updated(self, name: str, keywords: dict[str, Any]) -> Self:
         """These options with the keywords of the subclass ``name``.
@@ -75,7 +92,9 @@ class Options:
             if keyword not in known:
                 raise DeclarationError(f"class {name}: {_misspelt(keyword, known, self.kind)}")
         try:
-            return replace(self, **_checked(keywords))
+            changed = _checked(keywords)
+            changed["readonly"] = self.readonly | changed.get("readonly", frozenset())
+            return replace(self, **changed)
         except (InvalidIdError, DeclarationError, TypeError) as exc:
             raise DeclarationError(f"class {name}: {exc}") from exc
 
@@ -87,9 +106,11 @@ def _misspelt(keyword: str, known: set[str], kind: Kind) -> str:
 
 
 def _checked(keywords: dict[str, Any]) -> dict[str, Any]:
+    if "path" in keywords and not keywords.keys().isdisjoint(("bucket", "collection", "group")):
+        raise DeclarationError("path takes the place of bucket, collection and group: say one or the other")
     checked: dict[str, Any] = {}
-    # Declared classes first: an id that is given beside one wins over what the class says.
-    for keyword, value in sorted(keywords.items(), key=lambda item: isinstance(item[1], str)):
+    # The bucket last: one that is given wins over that of a declared collection.
+    for keyword, value in sorted(keywords.items(), key=lambda item: item[0] == "bucket"):
         checked |= _CHECKS[keyword](value) if keyword in _CHECKS else _place(keyword, value)
     return checked
 
@@ -105,19 +126,26 @@ def _place(keyword: str, value: Any) -> dict[str, Any]:
 
 
 def _readonly(value: Collection[str]) -> dict[str, Any]:
-    if isinstance(value, str) or not all(isinstance(name, str) for name in value):
+    names = frozenset([value] if isinstance(value, str) else value)
+    if isinstance(value, str) or not all(isinstance(name, str) for name in names):
         raise DeclarationError("readonly takes the names of fields, such as readonly=('author',)")
-    return {"readonly": frozenset(value)}
+    return {"readonly": names}
 
 
 def _ids(value: IdGenerator | type[IdGenerator]) -> dict[str, Any]:
     generator = value() if isinstance(value, type) else value
     if not isinstance(generator, IdGenerator):
         raise DeclarationError("ids takes a callable with a 'pattern' that makes ids, such as UUID4Ids()")
+    try:
+        re.compile(generator.pattern)
+    except (re.error, TypeError) as exc:
+        raise DeclarationError(f"ids: the pattern {generator.pattern!r} is no regular expression") from exc
     return {"ids": generator}
 
 
 def _path(value: str) -> dict[str, Any]:
+    if not isinstance(value, str):
+        raise DeclarationError(f"path takes a plural endpoint such as '/articles', not {value!r}")
     return {"path": custom(value).path}
 
 

@@ -64,6 +64,14 @@ class ACE:
         """Whether the next save has something to send."""
         return self._current != self._base
 
+    def moved(self, onto: ACE) -> ACE:
+        """The same changes, made to what ``onto`` has."""
+        before, now = self._base or frozenset(), self._known()
+        moved = ACE(self._name, onto._known())
+        moved._known().update(now - before)
+        moved._known().difference_update(before - now)
+        return moved
+
     def __contains__(self, principal: Principal) -> bool:
         return principal_of(principal) in self._known()
 
@@ -130,6 +138,17 @@ class Permissions:
         """
         aces: dict[str, ACE] = {name: getattr(self, attribute) for attribute, name in self._aces.items()}
         return {name: list(ace) for name, ace in aces.items() if len(ace)}
+
+    def moved(self, onto: Permissions) -> Permissions:
+        """The same changes, made to what ``onto`` has.
+
+        Raises:
+            UnknownPermissionsError: what ``onto`` has is not known.
+        """
+        moved = type(self)({})
+        for attribute in self._aces:
+            setattr(moved, attribute, getattr(self, attribute).moved(getattr(onto, attribute)))
+        return moved
 
     def __getstate__(self) -> dict[str, Any]:
         return {attribute: getattr(self, attribute) for attribute in self._aces}

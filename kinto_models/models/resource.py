@@ -114,13 +114,16 @@ class Resource(Stored):
 
         Raises:
             NotSavedError: either was never read or saved, so that there is nothing to compare.
+            UnknownPermissionsError: this instance has unsaved permissions and ``theirs`` does not show any, as in a
+                conflict: ``rebase()`` on the object as ``get()`` reads it.
         """
         if not theirs.saved or theirs.id != self.id:
             raise NotSavedError("rebase() takes the same object as it is on the server")
+        moved = self.permissions.moved(theirs.permissions) if self.permissions.changes() else None
         keep = changes_of(self).names if self.saved else {*self.model_fields_set, *(self.model_extra or {})}
-        state = state_of(self)
         absorb(self, theirs, keep)
-        state.snapshot, state.index = state_of(theirs).snapshot, state_of(theirs).index
+        state_of(self).take(state_of(theirs))
+        state_of(self).permissions = moved
 
 
 def objects_of(obj: R) -> Objects[R]:

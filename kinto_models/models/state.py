@@ -36,6 +36,10 @@ class Snapshot:
         return parsed
 
 
+def _is_principals(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(principal, str) for principal in value)
+
+
 class State:
     """An instance's tie to its object on the server.
 
@@ -68,19 +72,28 @@ class State:
         """The permissions that the server showed, or None. It shows none at all, ``{}``, to who may not see them."""
         if self.snapshot is None:
             return {}
-        return (self.snapshot.parsed().get("permissions") or None) if self.index is None else None
+        shown = self.snapshot.parsed().get("permissions") if self.index is None else None
+        return shown if isinstance(shown, dict) and shown and all(map(_is_principals, shown.values())) else None
 
     @property
     def timestamp(self) -> int | None:
         """The object's timestamp in milliseconds, as the server last told it."""
         timestamp = (self.data or {}).get("last_modified")
-        return timestamp if isinstance(timestamp, int) else None
+        return timestamp if isinstance(timestamp, int) and timestamp > 0 else None
 
     @property
     def etag(self) -> str | None:
         """The object's ETag."""
         timestamp = self.timestamp
         return None if timestamp is None else format_etag(timestamp)
+
+    def take(self, other: State) -> None:
+        """Ties the instance to the answer that ``other`` came from; unsaved permissions are dropped."""
+        self.snapshot, self.index, self.permissions = other.snapshot, other.index, None
+
+    def forget(self) -> None:
+        """The object is not there any more."""
+        self.snapshot = self.index = self.permissions = None
 
     def copy(self) -> State:
         """The same for a copy of the instance."""

@@ -44,8 +44,9 @@ class Stored(FieldsOnClass):
 
     __kinto__: ClassVar[Options] = Options("record")
 
-    id: str = Field(default_factory=UUID4Ids(), pattern=f"^{ID_PATTERN}$")
-    last_modified: int | None = None
+    # Aliases of their own, so that no alias generator renames what is Kinto's.
+    id: str = Field(default_factory=UUID4Ids(), pattern=f"^{ID_PATTERN}$", alias="id")
+    last_modified: int | None = Field(default=None, alias="last_modified")
 
     def __init_subclass__(  # noqa: PLR0913  # each is a keyword of the class statement
         cls,
@@ -63,9 +64,9 @@ class Stored(FieldsOnClass):
         _refuse_reserved(cls, get_annotations(cls))
         said = {"bucket": bucket, "collection": collection, "group": group, "readonly": readonly, "ids": ids}
         keywords = {**said, "path": path, "unknown": unknown, **config}
-        before = cls.__kinto__  # of the nearest base, or what the body of one of the four kinds says
+        before = cls.__dict__.get("__kinto__") or Options.inherited([base.__kinto__ for base in _bases(cls)])
         cls.__kinto__ = before.updated(cls.__name__, {k: v for k, v in keywords.items() if v is not None})
-        _fix_id(cls, before)
+        _fix_id(cls, _bases(cls)[0].__kinto__)
 
     @classmethod
     def __pydantic_init_subclass__(cls, *, unknown: Unknown | None = None, **keywords: Any) -> None:
@@ -99,8 +100,9 @@ class Stored(FieldsOnClass):
 
         A field that is gone from the instance is not among them.
         """
-        names = changes_of(self).names if self.saved else {*type(self).model_fields, *(self.model_extra or {})}
-        return {name: getattr(self, name) for name in sorted(names) if name not in SERVER_OWNED and hasattr(self, name)}
+        values = {**vars(self), **(self.model_extra or {})}
+        names = changes_of(self).names if self.saved else values.keys()
+        return {name: values[name] for name in sorted(names) if name in values and name not in SERVER_OWNED}
 
     @property
     def permissions(self) -> Permissions:
@@ -166,14 +168,20 @@ def _with_state(obj: S, state: State) -> S:
 
 
 def _fix_id(cls: type[Stored], before: Options) -> None:
-    """Gives the class an id field of its own where its keywords say something about ids."""
+    """Gives the class an id field of its own where its options say something else about ids than those of the base
+    whose field it would inherit.
+    """
     options, annotations = cls.__kinto__, cls.__annotations__
     if "id" in annotations or (options.ids is before.ids and options.own_id == before.own_id):
         return
     pattern = f"^(?:{options.ids.pattern})$"
     own = options.own_id
-    field = Field(default_factory=options.ids, pattern=pattern) if own is None else Field(default=own, pattern=pattern)
-    annotations["id"] = Annotated[str, field]
+    made: Any = {"default_factory": options.ids} if own is None else {"default": own}
+    annotations["id"] = Annotated[str, Field(pattern=pattern, alias="id", **made)]
+
+
+def _bases(cls: type[Stored]) -> list[type[Stored]]:
+    return [base for base in cls.__bases__ if issubclass(base, Stored)]
 
 
 def _refuse_reserved(cls: type[Stored], names: Iterable[str]) -> None:
@@ -206,6 +214,6 @@ def _check_fields(cls: type[Stored]) -> None:
 
 def _reads(cls: type[BaseModel], name: str, alias: Any, wire: str) -> bool:
     by_name = cls.model_config.get("populate_by_name") or cls.model_config.get("validate_by_name")
-    if alias is None or (by_name and name == wire):
+    if name == wire and (alias is None or by_name):
         return True
     return wire in (alias.choices if isinstance(alias, AliasChoices) else [alias])

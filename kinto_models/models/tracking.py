@@ -16,17 +16,18 @@ from pathlib import PurePath
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from kinto_models.models.expressions import wire_name
 from kinto_models.protocol.bodies import encode
 from kinto_models.types import Data
 
-__all__ = ["SERVER_OWNED", "Changes", "absorb", "diff", "dump", "names_of", "parse", "wire_names"]
+__all__ = ["SERVER_OWNED", "Changes", "absorb", "diff", "dump", "names_of", "parse", "storable", "wire_names"]
 
 R = TypeVar("R", bound=BaseModel)
 
 SERVER_OWNED = ("id", "last_modified")
+_NOT_WRITTEN: set[str] = set(SERVER_OWNED)
 _IMMUTABLE = (str, bytes, int, float, type(None), date, time, timedelta, Decimal, UUID, Enum, PurePath)
 
 
@@ -64,8 +65,8 @@ def names_of(cls: type[BaseModel], wires: Collection[str]) -> frozenset[str]:
 
 def dump(obj: BaseModel) -> Data:
     """The instance's own data as JSON, under the stored names: without what is the server's and what is computed."""
-    exclude = {*SERVER_OWNED, *type(obj).__pydantic_computed_fields__}
-    return obj.model_dump(mode="json", by_alias=True, exclude=exclude, warnings=False)
+    # round_trip leaves out what is computed, at any depth.
+    return obj.model_dump(mode="json", by_alias=True, exclude=_NOT_WRITTEN, round_trip=True, warnings=False)
 
 
 def parse(cls: type[R], data: Data) -> R:
@@ -77,9 +78,22 @@ def parse(cls: type[R], data: Data) -> R:
     return cls.model_validate_json(encode(data))
 
 
+def storable(obj: BaseModel) -> Data:
+    """The instance's own data as it is to be stored: validated, because what was changed in place was not.
+
+    Raises:
+        pydantic.ValidationError: it does not fit the class, and could not be read back.
+    """
+    return dump(parse(type(obj), dump(obj)))
+
+
 def diff(obj: BaseModel, data: Data) -> Changes:
     """What the instance has that ``data``, the object as the server told it, has not."""
-    both = _Both(obj, parse(type(obj), data))
+    try:
+        mine = storable(obj)
+    except ValidationError:  # a change all the same, which no save() will send
+        mine = dump(obj)
+    both = _Both(obj, mine, parse(type(obj), data))
     written = {w: v for w, v in both.mine.items() if not both.equal(w) and not both.made_anew(w, stored=w in data)}
     removed = tuple(wire for wire in both.theirs if wire not in both.mine and wire in data)
     return Changes(written, removed, frozenset(both.names.get(wire, wire) for wire in (*written, *removed)))
@@ -88,15 +102,15 @@ def diff(obj: BaseModel, data: Data) -> Changes:
 class _Both(Generic[R]):
     """An instance beside another of the same object, each also as JSON."""
 
-    def __init__(self, obj: R, told: R) -> None:
+    def __init__(self, obj: R, mine: Data, told: R) -> None:
         self.obj, self.told = obj, told
-        self.mine, self.theirs = dump(obj), dump(told)
+        self.mine, self.theirs = mine, dump(told)
         self.names = {wire: name for name, wire in wire_names(type(obj)).items()}
 
     def equal(self, wire: str) -> bool:
         """Whether both have the same under this stored name."""
         if wire not in self.mine or wire not in self.theirs:
-            return False
+            return wire not in self.mine and wire not in self.theirs  # as what the class excludes
         if same(self.mine[wire], self.theirs[wire]):
             return True
         name = self.names.get(wire, wire)
@@ -144,7 +158,7 @@ def absorb(obj: R, told: R, keep: Collection[str] = ()) -> None:
     Values that are the same stay the very objects that they are, so that what the caller holds of them stays part of
     the instance.
     """
-    both = _Both(obj, told)
+    both = _Both(obj, dump(obj), told)
     for name, wire in wire_names(type(obj)).items():
         differs = name in SERVER_OWNED or not both.equal(wire)
         if name not in keep and differs and name in vars(told):

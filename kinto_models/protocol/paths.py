@@ -27,7 +27,9 @@ def check_id(value: object, what: str = "record", pattern: str = ID_PATTERN) -> 
     """
     if isinstance(value, str) and re.fullmatch(pattern, value) and value.strip(".") and _is_unicode(value):
         return value
-    raise InvalidIdError(f"{value!r} is not a {what} id: Kinto takes {pattern} and this library rewrites nothing")
+    raise InvalidIdError(
+        f"{repr(value)[:80]} is not a {what} id: Kinto takes {pattern} and this library rewrites nothing"
+    )
 
 
 def _is_unicode(text: str) -> bool:

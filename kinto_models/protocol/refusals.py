@@ -72,7 +72,7 @@ def _refusal(request: Request, response: Response) -> StatusError:
     body = _body(response)
     errno, reason, details = body.get("errno"), body.get("message") or body.get("error"), body.get("details")
     if not isinstance(reason, str) or not reason:
-        reason = response.body[:_SHOWN].decode("utf-8", "replace").strip() or "no explanation"
+        reason = " ".join(response.body[:_SHOWN].decode("utf-8", "replace").split()) or "no explanation"
     if (cls := _class(request, response.status)) is AlreadyExistsError:
         reason = "an object with this id exists"  # where Kinto says the same as of one that was modified
     errno = errno if isinstance(errno, int) and not isinstance(errno, bool) else None

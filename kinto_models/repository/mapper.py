@@ -74,7 +74,7 @@ def load_one(model: type[M], answer: Answer) -> M:
     try:
         obj: M = _one(model).validate_json(answer.body)["data"]
     except ValidationError as exc:
-        raise _misfit(model, answer.body, exc, answer.request.line) from exc
+        raise _misfit(model, answer.body, exc, answer.request.line, many=False) from exc
     return obj
 
 
@@ -83,7 +83,7 @@ def load_page(model: type[M], listing: Listing, objects: Objects[Any] | None = N
     try:
         items: list[M] = _many(model).validate_json(listing.body)["data"]
     except ValidationError as exc:
-        raise _misfit(model, listing.body, exc, listing.request.line) from exc
+        raise _misfit(model, listing.body, exc, listing.request.line, many=True) from exc
     if issubclass(model, Stored):
         snapshot = Snapshot(listing.body, objects)
         for index, item in enumerate(cast("list[Stored]", items)):
@@ -135,9 +135,8 @@ class Mapper(Generic[R]):
     def take(self, obj: R, told: R, keep: frozenset[str] = frozenset()) -> None:
         """Makes the instance what the server told, and ties it to that answer."""
         absorb(obj, told, keep)
-        state, source = state_of(obj), state_of(told)
-        state.snapshot, state.index, state.objects = source.snapshot, source.index, self.objects
-        state.permissions = None
+        state_of(obj).take(state_of(told))
+        state_of(obj).objects = self.objects
 
     def conflict(self, error: ConflictError, obj: R) -> ConflictError:
         """Fills in the sides of a conflict, as instances."""
@@ -148,15 +147,18 @@ class Mapper(Generic[R]):
             with suppress(InvalidAnswerError):  # the conflict is the news, not that theirs does not fit
                 listed = Request("GET", self.place.path)
                 error.theirs = self.load(Answer(envelope(existing), None, created=False, request=listed))
-                error.overlapping = _overlapping(diff(obj, base), diff(error.theirs, base)) if base else frozenset()
+                mine = diff(obj, base or existing)
+                error.overlapping = _overlapping(mine, diff(error.theirs, base)) if base else mine.names
         return error
 
     # To the server
 
     def checked(self, obj: R) -> dict[str, Any]:
-        """The instance's data as JSON, once it is sure that it can be read back: changes made in place are not
+        """The instance's data as JSON, validated, and sure to be read back as it is: changes made in place are not
         validated when they are made.
         """
+        if not isinstance(obj, self.model):
+            raise TypeError(f"this repository is of {self.model.__name__}, not of {type(obj).__name__}")
         data = dump(obj)
         told = parse(self.model, data)
         for name, wire in wire_names(self.model).items():
@@ -165,7 +167,7 @@ class Mapper(Generic[R]):
                     f"{self.model.__name__}.{name} holds a secret that pydantic writes as asterisks, and it would be "
                     "lost: give it a field_serializer that returns get_secret_value()"
                 )
-        return data
+        return dump(told)
 
     def refuse_readonly(self, changes: Changes) -> None:
         """Raises ReadOnlyFieldError if a field that is fixed after creation is among the changes."""
@@ -212,17 +214,18 @@ def _overlapping(mine: Changes, theirs: Changes) -> frozenset[str]:
     return frozenset(w for w in both if mine.written.get(w, missing) != theirs.written.get(w, missing))
 
 
-def _misfit(model: type[BaseModel], body: bytes, error: ValidationError, line: str) -> InvalidAnswerError:
+def _misfit(
+    model: type[BaseModel], body: bytes, error: ValidationError, line: str, *, many: bool
+) -> InvalidAnswerError:
     """Whether the answer is not Kinto's, or an object in it does not fit the class."""
     entries = error.errors(include_url=False, include_context=False, include_input=False)
     first: tuple[Any, ...] = entries[0]["loc"]
+    at = 2 if many else 1  # how deep the object that does not fit stands in the answer
     try:
         found: Any = json.loads(body)["data"]
-        listed = isinstance(found, list)
-        at = 2 if listed else 1  # how deep the object that does not fit stands in the answer
-        found = found[first[1]] if listed else found
+        found = found[first[1]] if many else found
     except (ValueError, LookupError, TypeError, RecursionError):
-        at, found = 0, None
+        found = None
     if not isinstance(found, dict):
         start = body[:80].decode("utf-8", "replace")
         return InvalidAnswerError(f"{line}: the server answered something that is not Kinto's JSON: {start!r}")

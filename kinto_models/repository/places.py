@@ -17,6 +17,8 @@ def place_of(model: type[Stored], bucket: str | None, collection: str | None) ->
         DeclarationError: neither the class nor the caller names the bucket, or the collection, that they are in.
         InvalidIdError: what was named is not an id.
     """
+    if not (isinstance(model, type) and issubclass(model, Stored)):
+        raise DeclarationError(f"{model!r} is not a Record, Bucket, Collection or Group class")
     options = model.__kinto__
     pattern = options.ids.pattern
     if options.path is not None:

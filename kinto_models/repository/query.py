@@ -48,8 +48,7 @@ class Query(Finder[T], Generic[T]):
         return self._with(sort=sort_keys(self._objects.model, keys))
 
     def limit(self, number: int) -> Query[T]:
-        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-            raise QueryError(f"limit() takes a number of objects from 1 up, not {number!r}")
+        _at_least_one("limit", number)
         limited = self._with()
         limited._limit = number
         return limited
@@ -70,6 +69,8 @@ class Query(Finder[T], Generic[T]):
 
     def pages(self, size: int | None = None) -> Iterator[Page[T]]:
         left = self._limit
+        if size is not None:
+            _at_least_one("pages", size)
         asked = min((number for number in (left, size) if number is not None), default=None)
         first = operations.get_list(self._place, replace(self._wire, limit=asked).alive())
         for listing in self._runner.pages(pages(first)):
@@ -98,7 +99,7 @@ class Query(Finder[T], Generic[T]):
         return found
 
     def one_or_none(self) -> T | None:
-        found = self.limit(2).all()
+        found = (self if self._limit == 1 else self.limit(2)).all()
         if len(found) > 1:
             raise MultipleResultsError(f"more than one {self._result.__name__} meets the conditions; see first()")
         return found[0] if found else None
@@ -134,7 +135,7 @@ class Query(Finder[T], Generic[T]):
         raise QueryError("a query has no truth value: ask it with exists(), count() or first()")
 
     def __repr__(self) -> str:
-        return f"<query of {self._result.__name__}: GET {self._wire.at(self._place.path)}>"
+        return f"<query of {self._result.__name__}: GET {replace(self._wire, limit=self._limit).at(self._place.path)}>"
 
 
 def delete_pages(runner: Runner, place: Plural, wire: Wire) -> int:
@@ -143,6 +144,11 @@ def delete_pages(runner: Runner, place: Plural, wire: Wire) -> int:
     for listing in runner.pages(pages(operations.delete_listed(place, wire))):
         deleted += len(load_page(Tombstone, listing))
     return deleted
+
+
+def _at_least_one(what: str, number: int) -> None:
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        raise QueryError(f"{what}() takes a number of objects from 1 up, not {number!r}")
 
 
 def _milliseconds(what: str, timestamp: int) -> int:

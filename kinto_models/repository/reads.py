@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from kinto_models.errors import NotFoundError
 from kinto_models.models.stored import Stored
@@ -10,13 +10,16 @@ from kinto_models.protocol import operations
 from kinto_models.protocol.messages import Conversation
 from kinto_models.repository.mapper import Mapper, send
 
-__all__ = ["get", "get_or_none"]
+__all__ = ["NO_OBJECT", "NO_PARENT", "get", "get_or_none"]
 
 R = TypeVar("R", bound=Stored)
 
-_NO_PARENT = 111
-"""Kinto's errno for an object whose parent does not exist, where 110 is an object that does not exist itself
-(https://docs.kinto-storage.org/en/stable/api/1.x/errors.html)."""
+NO_OBJECT: Final = 110
+"""Kinto's errno for an object that does not exist (https://docs.kinto-storage.org/en/stable/api/1.x/errors.html). A 404
+without it is somebody else's, such as that of a server that is no Kinto."""
+
+NO_PARENT: Final = 111
+"""Kinto's errno for an object whose parent does not exist, and for an endpoint that does not."""
 
 
 def get(mapper: Mapper[R], object_id: str) -> Conversation[R]:
@@ -29,6 +32,6 @@ def get_or_none(mapper: Mapper[R], object_id: str) -> Conversation[R | None]:
     try:
         return (yield from get(mapper, object_id))
     except NotFoundError as error:
-        if error.errno == _NO_PARENT:
+        if error.errno != NO_OBJECT:
             raise
         return None

@@ -31,9 +31,9 @@ class Repository(Objects[R], Generic[R]):
         self, runner: Runner, model: type[R], bucket: str | None = None, collection: str | None = None
     ) -> None:
         self._runner = runner
+        self._mapper: Mapper[R] = Mapper(model, place_of(model, bucket, collection), self)
         self._bucket = bucket if bucket is not None else model.__kinto__.bucket
         self._collection = collection if collection is not None else model.__kinto__.collection
-        self._mapper: Mapper[R] = Mapper(model, place_of(model, bucket, collection), self)
 
     @property
     def model(self) -> type[R]:

@@ -27,7 +27,7 @@ from kinto_models.protocol.bodies import envelope
 from kinto_models.protocol.messages import Conversation
 from kinto_models.protocol.operations import Answer
 from kinto_models.repository.mapper import Mapper, Tombstone, load_one, patch_of, send
-from kinto_models.repository.reads import get
+from kinto_models.repository.reads import NO_OBJECT, NO_PARENT, get
 
 __all__ = ["create", "delete", "get_or_create", "patch", "patch_by_id", "refresh", "replace", "save", "upsert"]
 
@@ -62,7 +62,7 @@ def save(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResult]:
     mapper.refuse_readonly(changes)
     mapper.checked(obj)
     answer = yield from _patched(mapper, obj, changes, permissions, only=_unchanged(obj, force=force))
-    return mapper.acknowledge(obj, answer, changes.names)
+    return mapper.acknowledge(obj, answer, changes.names | ({"permissions"} if permissions else frozenset()))
 
 
 def replace(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResult]:
@@ -91,14 +91,12 @@ def patch(mapper: Mapper[R], obj: R, values: dict[str, Any]) -> Conversation[Sav
     if data is None or not mapper.knows(obj):
         raise NotSavedError(f"{_called(obj)} was never read or saved here: save() it, or patch() it by its id")
     _refuse_unknown(mapper, values)
-    trial = obj.model_copy()
-    for name, value in values.items():
-        setattr(trial, name, value)
+    trial = parse(mapper.model, data).model_copy(update=values)
+    mapper.checked(trial)
     changes = _only_of(diff(trial, data), {wire_names(mapper.model).get(name, name) for name in values}, values)
     if not changes:
         return SaveResult(created=False, changed=frozenset(), etag=obj.etag)
     mapper.refuse_readonly(changes)
-    parse(mapper.model, {**data, **changes.written})
     answer = yield from _patched(mapper, obj, changes, {}, only=_unchanged(obj, force=False))
     permissions = state_of(obj).permissions
     result = mapper.acknowledge(obj, answer, changes.names, keep=diff(obj, data).names - changes.names)
@@ -135,9 +133,11 @@ def delete(mapper: Mapper[R], target: R | str, *, force: bool, missing_ok: bool)
     only = None if obj is None else _unchanged(obj, force=force)
     try:
         answer = yield from send(operations.delete(mapper.place, object_id, only=only))
-    except NotFoundError:
-        if not missing_ok:
+    except NotFoundError as error:
+        if not (missing_ok and error.errno in (NO_OBJECT, NO_PARENT)):
             raise
+        if obj is not None:
+            _forget(obj)
         return False
     except ConflictError as error:
         raise (error if obj is None else mapper.conflict(error, obj)) from None
@@ -246,9 +246,11 @@ def _gone(error: StatusError) -> NotFoundError:
 def _found(mapper: Mapper[R], object_id: str, error: AlreadyExistsError | ForbiddenError) -> Conversation[R | None]:
     try:
         return (yield from get(mapper, object_id))
-    except NotFoundError:
+    except (NotFoundError, ForbiddenError) as unread:
         if isinstance(error, ForbiddenError):
             raise error from None
+        if unread.errno != NO_OBJECT:
+            raise
         return None
 
 
@@ -279,8 +281,7 @@ def _field(model: type[Stored], name: str) -> TypeAdapter[Any]:
 
 
 def _forget(obj: Stored) -> None:
-    state = state_of(obj)
-    state.snapshot = state.index = state.permissions = None
+    state_of(obj).forget()
     vars(obj)["last_modified"] = None
 
 

@@ -129,6 +129,9 @@ def test_a_class_without_a_place_says_what_to_write() -> None:
         ({"readonly": ("titel",)}, "'titel', which is not a field"),
         ({"unknown": "keep"}, "preserve, ignore, forbid"),
         ({"ids": object()}, "ids takes a callable"),
+        ({"ids": type("Odd", (UUID4Ids,), {"pattern": "("})}, "no regular expression"),
+        ({"path": 5}, "path takes a plural endpoint"),
+        ({"path": "/articles", "bucket": "todo"}, "one or the other"),
     ],
 )
 def test_a_wrong_class_keyword_is_an_error_when_the_class_is_made(keywords: dict[str, Any], message: str) -> None:
@@ -183,6 +186,11 @@ def test_two_fields_cannot_be_stored_under_one_name() -> None:
 
 
 def test_a_field_must_be_read_from_where_it_is_stored() -> None:
+    with pytest.raises(DeclarationError, match="stored as 'z' but not read from there"):
+
+        class _Only(Record):
+            x: int = Field(default=1, serialization_alias="z")
+
     with pytest.raises(DeclarationError, match="stored as 'b' but not read from there"):
 
         class _Apart(Record):
@@ -354,3 +362,28 @@ def test_an_instance_without_the_value_does_not_show_the_classs_field() -> None:
 
 def test_completion_lists_fields_on_the_class() -> None:
     assert {"title", "priority", "id", "save"} <= set(dir(Task))
+
+
+def test_several_bases_all_have_their_say() -> None:
+    class Here(Record, bucket="todo"):
+        x: int = 0
+
+    class There(Record, collection="tasks", readonly=("y",), ids=ServerIds):
+        y: int = 0
+
+    class Both(Here, There, readonly=(name for name in ["x"])):
+        pass
+
+    assert place(Both) == "/buckets/todo/collections/tasks/records"
+    assert Both.__kinto__.readonly == {"x", "y"}
+    assert Both().id == ""
+
+
+def test_a_bucket_that_is_given_wins_over_that_of_a_declared_collection() -> None:
+    class Archive(Bucket, bucket="archive"):
+        pass
+
+    class Moved(Record, bucket=Archive, collection=Tasks):
+        pass
+
+    assert place(Moved) == "/buckets/archive/collections/tasks/records"

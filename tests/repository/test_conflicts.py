@@ -7,7 +7,14 @@ import pickle
 import pytest
 from pydantic import BaseModel
 
-from kinto_models import Client, ConflictError, NotSavedError, Record
+from kinto_models import (
+    AlreadyExistsError,
+    Client,
+    ConflictError,
+    NotSavedError,
+    Record,
+    UnknownPermissionsError,
+)
 
 
 class Address(BaseModel):
@@ -112,3 +119,32 @@ def test_a_conflict_survives_pickle(pair: tuple[Task, Task]) -> None:
 def test_a_conflict_without_both_sides_cannot_be_rebased() -> None:
     with pytest.raises(NotSavedError, match=r"refresh\(\)"):
         ConflictError("x").rebase()
+
+
+def test_rebasing_loses_no_ones_permissions(pair: tuple[Task, Task]) -> None:
+    mine, theirs = Task.get("t1"), Task.get("t1")
+    theirs.permissions.read.add("account:carol")
+    theirs.save()
+    mine.permissions.read.add("account:bob")
+    mine.title = "mine"
+    with pytest.raises(ConflictError) as caught:
+        mine.save()
+    with pytest.raises(UnknownPermissionsError):
+        caught.value.rebase()
+    assert mine.changes == {"title": "mine"}
+    mine.rebase(Task.get("t1"))
+    mine.save()
+    assert set(Task.get("t1").permissions.read) == {"account:bob", "account:carol"}
+    theirs.refresh()
+    theirs.permissions.read.discard("account:bob")
+    theirs.save()
+    mine.permissions.read.add("account:zed")
+    mine.rebase(Task.get("t1"))
+    mine.save()
+    assert set(Task.get("t1").permissions.read) == {"account:carol", "account:zed"}
+
+
+def test_creating_what_exists_overlaps_where_it_differs(pair: tuple[Task, Task]) -> None:
+    with pytest.raises(AlreadyExistsError) as caught:
+        Task(id="t1", title="mine", priority=3).save()
+    assert caught.value.overlapping == {"title"}

@@ -18,6 +18,7 @@ from kinto_models import (
     ForeignPageError,
     InvalidAnswerError,
     KintoError,
+    NotFoundError,
     ReadTimeoutError,
     Record,
     RedirectError,
@@ -133,6 +134,27 @@ def test_a_server_that_never_answers(loopback: Loopback) -> None:
         kinto.repository(Task).save(task)
     assert isinstance(caught.value, TimeoutError)
     assert task.dirty
+
+
+def test_a_404_that_is_not_kintos_is_not_an_absent_record(loopback: Loopback) -> None:
+    for _ in range(2):
+        loopback.answers(404, {}, b"<html>\n<b>Not Found</b>\n</html>")
+    with Client(loopback.url) as kinto:
+        with pytest.raises(NotFoundError, match="404: <html> <b>Not Found</b> </html>"):
+            kinto.repository(Task).get_or_none("t1")
+        with pytest.raises(NotFoundError):
+            kinto.repository(Task).delete("t1", missing_ok=True)
+
+
+def test_odd_permissions_and_timestamps_are_unknown(loopback: Loopback) -> None:
+    odd: list[Any] = [[], "all", {"read": "me"}, {"read": [3]}]
+    for permissions in odd:
+        told = {"data": {"id": "t1", "last_modified": 0}, "permissions": permissions}
+        loopback.answers(200, {}, json.dumps(told).encode())
+        with Client(loopback.url) as kinto:
+            task = kinto.repository(Task).get("t1")
+            assert not task.permissions.known
+            assert task.etag is None
 
 
 def test_pages_stay_on_the_server(loopback: Loopback) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
-from typing import Any
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any, Literal
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_serializer
+from pydantic.alias_generators import to_camel
 
 from kinto_models import (
     Client,
@@ -258,3 +260,73 @@ def test_counting_and_timestamps_of_a_repository(kinto: Client) -> None:
 def test_buckets_and_collections_are_found_like_records(kinto: Client) -> None:
     assert [bucket.id for bucket in kinto.buckets.find()] == ["todo"]
     assert kinto.bucket("todo").collections.find(key("id") == "tasks").count() == 1
+
+
+def test_an_alias_generator_does_not_rename_what_is_kintos(kinto: Client) -> None:
+    class Camel(Record, bucket="todo", collection="tasks", alias_generator=to_camel):
+        min_age: int = 0
+
+    now = Camel.find().timestamp()
+    assert Camel.find(col(Camel.last_modified) > now).count() == 0
+    assert Camel.find(col(Camel.last_modified) > now).delete() == 0
+    assert "_sort=last_modified" in repr(Camel.find().sort("last_modified"))
+    camel = Camel(min_age=3)
+    camel.save()
+    assert Camel.find().since(now).one().last_modified == camel.last_modified
+
+
+def test_values_that_are_stored_as_text_are_not_ordered_letter_by_letter(kinto: Client) -> None:
+    class Price(Record, bucket="todo", collection="tasks"):
+        cost: Decimal = Decimal(0)
+        span: timedelta = timedelta(0)
+        amount: Decimal = Decimal(0)
+
+        @field_serializer("amount")
+        def _number(self, value: Decimal) -> float:
+            return float(value)
+
+    for ask in (
+        lambda: Price.cost < Decimal(10),
+        lambda: col(Price.span) >= timedelta(1),
+        lambda: Price.find().sort(Price.cost),
+        lambda: Price.find().sort("-cost"),
+        lambda: -col(Price.span),
+    ):
+        with pytest.raises(QueryError, match="letter by letter"):
+            ask()
+    for amount in ("9.5", "10", "100"):
+        Price(cost=Decimal(amount), amount=Decimal(amount)).save()
+    assert Price.find(Price.cost == Decimal("9.5")).count() == 1
+    dear = Price.find(Price.amount > 9, col(Price.amount).exists()).sort(Price.amount)
+    assert [price.amount for price in dear] == [Decimal("9.5"), 10, 100]
+        Decimal("9.5"),
+        10,
+        100,
+    ]
+
+
+def test_sub_fields_of_a_union_of_models() -> None:
+    class Cat(BaseModel):
+        kind: Literal["cat"] = "cat"
+        lives: int = 9
+
+    class Dog(BaseModel):
+        kind: Literal["dog"] = "dog"
+
+    class Owner(Record, bucket="todo", collection="tasks"):
+        pet: Cat | Dog = Cat()
+
+    assert "pet.kind=%22dog%22&gt_pet.lives=3" in repr(Owner.find(Owner.pet.kind == "dog", col(Owner.pet).lives > 3))
+
+
+def test_one_of_the_first() -> None:
+    assert Task.find().sort(Task.priority).limit(1).one().id == "a"
+    assert "_limit=1" in repr(Task.find().limit(1))
+    for size in (0, -1, "x"):
+        with pytest.raises(QueryError, match="from 1 up"):
+            next(Task.find().pages(size))  # type: ignore[arg-type]
+
+
+def test_exists_and_another_condition_in_any_order() -> None:
+    some, there = col(Task.title).like("write*"), col(Task.tags).exists()
+    assert ids(Task.find(some, there)) == ids(Task.find(there, some)) == "ab"

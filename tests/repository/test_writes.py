@@ -6,7 +6,16 @@ import pickle
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, Field, SecretStr, ValidationError, field_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    computed_field,
+    field_serializer,
+    model_validator,
+)
 
 from kinto_models import (
     EVERYONE,
@@ -27,6 +36,7 @@ from kinto_models import (
     SaveResult,
     ServerIds,
     UnauthorizedError,
+    col,
 )
 from kinto_models.embedded import EmbeddedServer
 from tests.conftest import Wire
@@ -132,7 +142,7 @@ def test_removing_an_unknown_field_removes_it_from_the_server(kinto: Client, wir
     task.permissions.read.add(Account("bob"))
     result = task.save()
     assert wire.last.headers["Content-Type"] == "application/json-patch+json"
-    assert result.changed == {"a/b~c", "keep"}
+    assert result.changed == {"a/b~c", "keep", "permissions"}
     assert stored(kinto, "t1") == {"keep": {"x": 1}}
     found = Lenient.get("t1")
     assert set(found.permissions.read) == {"system.Everyone", "account:bob"}
@@ -153,7 +163,7 @@ def test_data_and_permissions_are_saved_in_one_request(kinto: Client, wire: Wire
     task.permissions.read.discard(EVERYONE)
     result = task.save()
     assert wire.body() == {"permissions": {"read": []}}
-    assert result.changed == frozenset()
+    assert result.changed == {"permissions"}
     assert Task.get(task.id).permissions.read == set()
 
 
@@ -608,3 +618,100 @@ def test_a_secret_is_not_stored_as_its_asterisks(wire: Wire) -> None:
     login.password = SecretStr("other")
     assert login.save().changed == {"password"}
     assert Login(password=SecretStr("**********")).save().created
+
+
+def test_what_is_sent_is_what_was_validated(kinto: Client) -> None:
+    class Stripped(BaseModel, str_strip_whitespace=True):
+        city: str = ""
+
+    class Loose(Record, bucket="todo", collection="tasks", validate_assignment=False):
+        numbers: list[int] = []
+        place: Stripped = Stripped()
+        number: int = "7"  # type: ignore[assignment]  # pydantic does not validate defaults
+
+    loose = Loose(id="t1")
+    loose.save()
+    assert stored(kinto, "t1")["number"] == 7
+    loose.numbers.append("5")  # type: ignore[arg-type]
+    loose.place.city = "  Oslo "
+    loose.number = "12"  # type: ignore[assignment]
+    assert loose.save().changed == {"numbers", "place", "number"}
+    assert stored(kinto, "t1") == {"numbers": [5], "place": {"city": "Oslo"}, "number": 12}
+    assert (loose.numbers, loose.place.city, loose.number) == ([5], "Oslo", 12)
+    assert Loose.find(col(Loose.numbers).contains(5), Loose.number == 12).count() == 1
+
+
+def test_fields_that_are_not_stored_keep_their_values(kinto: Client) -> None:
+    class Token(Record, bucket="todo", collection="tasks"):
+        title: str = ""
+        token: str = Field(default="", exclude=True)
+
+    token = Token(id="t1", title="x", token="abc")
+    token.save()
+    token.title = "y"
+    assert token.save().changed == {"title"}
+    token.refresh()
+    assert token.token == "abc"
+    assert stored(kinto, "t1") == {"title": "y"}
+
+
+def test_computed_fields_are_not_stored_at_any_depth(kinto: Client) -> None:
+    class Square(BaseModel, extra="forbid"):
+        side: int
+
+        @computed_field  # type: ignore[prop-decorator]
+        @property
+        def area(self) -> int:
+            return self.side**2
+
+    class Plot(Record, bucket="todo", collection="tasks"):
+        square: Square
+
+    plot = Plot(id="t1", square=Square(side=3))
+    plot.save()
+    assert stored(kinto, "t1") == {"square": {"side": 3}}
+    assert Plot.get("t1") == plot
+
+
+def test_fields_that_belong_together_are_patched_together() -> None:
+    class Span(Record, bucket="todo", collection="tasks"):
+        model_config = ConfigDict(frozen=True)
+        start: int
+        end: int
+
+        @model_validator(mode="after")
+        def _in_order(self) -> Span:
+            if self.start > self.end:
+                raise ValueError("start is after end")
+            return self
+
+    span = Span(start=1, end=5)
+    span.save()
+    span.patch(start=10, end=20)
+    assert (span.start, span.end) == (10, 20)
+    with pytest.raises(ValidationError, match="start is after end"):
+        span.patch(start=30)
+    assert span.start == 10
+
+
+def test_an_object_that_was_gone_already_can_be_saved_again(kinto: Client) -> None:
+    task = Task(title="x")
+    task.save()
+    kinto.repository(Task).delete(task.id)
+    assert task.delete(missing_ok=True) is False
+    assert not task.saved
+    assert task.save().created
+
+
+def test_a_repository_takes_instances_of_its_class_only(kinto: Client) -> None:
+    with pytest.raises(TypeError, match="is of Task, not of Lenient"):
+        kinto.repository(Task).save(Lenient())  # type: ignore[arg-type]
+    wrong: Any
+    for wrong in (int, BaseModel, "Task"):
+        with pytest.raises(DeclarationError, match="is not a Record, Bucket, Collection or Group class"):
+            kinto.repository(wrong)
+
+
+def test_unknown_fields_that_are_named_like_methods_keep_their_values() -> None:
+    odd = Record.model_validate({"id": "t1", "save": "S", "saved": 1, "x": 2})
+    assert odd.changes == {"save": "S", "saved": 1, "x": 2}
