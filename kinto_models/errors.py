@@ -85,8 +85,11 @@ __all__ = [
 
 
 class KintoError(Exception):
-    """The root: ``except KintoError`` catches all that this library raises, except pydantic's ``ValidationError``
-    for values that the caller gives.
+    """The root: ``except KintoError`` catches all that comes of a server, a wire, an id, a query or a declaration.
+
+    Values that the caller gives wrongly raise what Python programs raise for them, and nothing is sent: pydantic's
+    ``ValidationError``, ``ValueError`` (NaN, text that is not Unicode, credentials, addresses) and ``TypeError`` (an
+    unknown field of ``patch()``).
     """
 
     def __reduce__(self) -> tuple[Any, ...]:

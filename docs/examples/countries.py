@@ -98,7 +98,7 @@ def prepare() -> None:
     for collection in (Countries(), Subdivisions()):
         collection.permissions.write.add(editors)
         collection.save()
-        show(f"{type(collection).__name__}().permissions", collection.permissions)
+        show(f"{type(collection).__name__}().permissions (who may write may read)", collection.permissions)
 
 
 def publish() -> None:
@@ -125,19 +125,25 @@ def publish() -> None:
     try:
         Country(names=Names(short="Nowhere"), alpha_3="nowhere", numeric=0, flag="")
     except ValueError as error:
-        show('Country(alpha_3="nowhere", numeric=0, ...)', str(error).partition("\n")[0])
+        show('Country(alpha_3="nowhere", numeric=0, ...)', " ".join(str(error).splitlines()[:3]))
 
 
 def find() -> None:
-    step("Found by typed conditions, on sub-fields too, and sorted by the server")
-    islands = Country.find(col(Country.names.short).like("*island*"), Country.numeric < 300).sort(Country.alpha_3)
-    show("islands", ", ".join(country.names.short for country in islands))
-    without = Country.find(col(Country.names.common).exists(), col(Country.names.common) != None)  # noqa: E711
-    show("countries with a common name", ", ".join(c.names.common or "" for c in without.sort("id").limit(4)))
-    parts = Subdivision.find(Subdivision.country == "CZ", col(Subdivision.kind).in_("Region", "Capital city"))
-    show("regions of Czechia", ", ".join(part.name for part in parts.sort(Subdivision.name).limit(5)) + ", ...")
+    step("Found by typed conditions, on sub-fields too, and sorted by the server: a misspelt field is an error")
+    islands = Country.find(col(Country.names.short).like("*island*"), Country.numeric < 300).sort(Country.names.short)
+    show(
+        'Country.find(col(Country.names.short).like("*island*"), Country.numeric < 300).sort(Country.names.short)',
+        ", ".join(country.names.short for country in islands),
+    )
+    known = Country.find(Country.names.common != None).sort("id")  # noqa: E711
+    show('Country.find(Country.names.common != None).sort("id").limit(4)', [each.id for each in known.limit(4)])
+    regions = Subdivision.find(Subdivision.country == "CZ", col(Subdivision.kind).in_("Region", "Capital city"))
+    show(
+        'Subdivision.find(Subdivision.country == "CZ", col(Subdivision.kind).in_("Region", "Capital city"))',
+        ", ".join(part.name for part in regions.sort(Subdivision.name).limit(4)) + ", ...",
+    )
     flags = Country.find(col(Country.id).in_(*SHOWN)).select(Flag).sort(-col(Country.alpha_3)).all()
-    show("select(Flag)", flags)
+    show(f"Country.find(col(Country.id).in_{SHOWN}).select(Flag).sort(-col(Country.alpha_3)).all()", flags)
 
 
 def change() -> int:
@@ -153,7 +159,7 @@ def change() -> int:
     try:
         norway.save()
     except ValueError as error:
-        show("norway.numeric = 1", error)
+        show("norway.numeric = 1; norway.save()", error)
     return before
 
 
