@@ -28,8 +28,8 @@ class SaveResult:
 
     Attributes:
         created: the object is new on the server.
-        changed: names of the fields that were sent, and ``permissions`` where some were: all fields for a creation, none
-            where nothing had changed.
+        changed: names of the fields that were sent, and ``permissions`` where some were: all fields for a creation,
+            none where nothing had changed.
         etag: the object's ETag now.
     """
 
