@@ -79,6 +79,18 @@ def test_an_instance_remembers_the_client_that_it_came_from(kinto: Client, serve
     assert Task.get(task.id).title == "y"
 
 
+def test_an_instance_of_a_closed_client_can_go_on_with_another(kinto: Client, server: EmbeddedServer) -> None:
+    with Client(server.url, auth=("alice", "s3cret")) as gone:
+        task = gone.repository(Task).create(Task(title="x"))
+    task.title = "y"
+    with pytest.raises(NoClientError, match="another one saves it"):
+        task.save()
+    assert kinto.repository(Task).save(task).changed == {"title"}
+    task.title = "z"
+    task.save()
+    assert Task.get(task.id).title == "z"
+
+
 def test_connect_serves_the_whole_process_and_blocks_have_their_own(server: EmbeddedServer) -> None:
     client = connect(server.url, auth=("alice", "s3cret"))
     with ThreadPoolExecutor(1) as pool:

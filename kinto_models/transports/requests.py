@@ -196,7 +196,10 @@ class RequestsTransport:
 
     def _session(self) -> requests.Session:
         if self._closed:
-            raise NoClientError("this client is closed: make a new one")
+            raise NoClientError(
+                "this client is closed: make a new one; an instance stays with the client that it came from, until "
+                "another one saves it: client.repository(Task).save(task)"
+            )
         with suppress(AttributeError):
             session: requests.Session = self._local.session
             return session
