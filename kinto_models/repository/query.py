@@ -29,8 +29,6 @@ M = TypeVar("M", bound=BaseModel)
 class Query(Finder[T], Generic[T]):
     """See ``Finder``."""
 
-    __slots__ = ("_limit", "_objects", "_place", "_result", "_runner", "_wire")
-
     def __init__(self, runner: Runner, place: Plural, objects: Objects[Any], result: type[T]) -> None:
         self._runner = runner
         self._place = place
