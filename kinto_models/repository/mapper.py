@@ -20,7 +20,7 @@ from kinto_models.errors import (
 from kinto_models.models.interface import Objects, Page, SaveResult
 from kinto_models.models.state import Snapshot
 from kinto_models.models.stored import Stored, attach, state_of
-from kinto_models.models.tracking import Changes, absorb, diff, dump, names_of, parse, wire_names
+from kinto_models.models.tracking import Changes, absorb, diff, dump, names_of, parse, same, wire_names
 from kinto_models.protocol.bodies import Patch, basic_patch, envelope, json_patch
 from kinto_models.protocol.messages import Conversation, Operation, Request
 from kinto_models.protocol.operations import Answer, Listing
@@ -148,7 +148,8 @@ class Mapper(Generic[R]):
                 listed = Request("GET", self.place.path)
                 error.theirs = self.load(Answer(envelope(existing), None, created=False, request=listed))
                 mine = diff(obj, base or existing)
-                error.overlapping = _overlapping(mine, diff(error.theirs, base)) if base else mine.names
+                both = _overlapping(mine, diff(error.theirs, base)) if base else mine.written
+                error.overlapping = names_of(self.model, both)
         return error
 
     # To the server
@@ -207,11 +208,10 @@ def _pointer(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1")
 
 
-def _overlapping(mine: Changes, theirs: Changes) -> frozenset[str]:
-    """Names of the fields that both changed, to different values."""
-    missing = object()
+def _overlapping(mine: Changes, theirs: Changes) -> set[str]:
+    """The stored names that both changed, to different values."""
     both = {*mine.written, *mine.removed} & {*theirs.written, *theirs.removed}
-    return frozenset(w for w in both if mine.written.get(w, missing) != theirs.written.get(w, missing))
+    return {wire for wire in both if not same(mine.written.get(wire, ...), theirs.written.get(wire, ...))}
 
 
 def _misfit(

@@ -56,11 +56,11 @@ def save(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResult]:
     """Creates a new object, patches a changed one, sends nothing for one that is not."""
     if not mapper.knows(obj):
         return (yield from replace(mapper, obj, force=True) if force else create(mapper, obj))
+    mapper.checked(obj)  # first of all: what cannot be stored must not pass for unchanged
     changes, permissions = changes_of(obj), obj.permissions.changes()
     if not changes and not permissions:
         return SaveResult(created=False, changed=frozenset(), etag=obj.etag)
     mapper.refuse_readonly(changes)
-    mapper.checked(obj)
     answer = yield from _patched(mapper, obj, changes, permissions, only=_unchanged(obj, force=force))
     return mapper.acknowledge(obj, answer, changes.names | ({"permissions"} if permissions else frozenset()))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from kinto_models import (
     AlreadyExistsError,
@@ -148,3 +148,18 @@ def test_creating_what_exists_overlaps_where_it_differs(pair: tuple[Task, Task])
     with pytest.raises(AlreadyExistsError) as caught:
         Task(id="t1", title="mine", priority=3).save()
     assert caught.value.overlapping == {"title"}
+
+
+def test_overlapping_fields_are_named_as_on_the_class(kinto: Client) -> None:
+    class Aliased(Record, bucket="todo", collection="tasks"):
+        due_at: int = Field(default=0, alias="dueAt")
+        flag: object = None
+
+    Aliased(id="t2").save()
+    mine, theirs = Aliased.get("t2"), Aliased.get("t2")
+    theirs.due_at, theirs.flag = 1, 1
+    theirs.save()
+    mine.due_at, mine.flag = 2, True  # not the same JSON as 1
+    with pytest.raises(ConflictError) as caught:
+        mine.save()
+    assert caught.value.overlapping == {"due_at", "flag"}

@@ -618,6 +618,10 @@ def test_a_secret_is_not_stored_as_its_asterisks(wire: Wire) -> None:
     login.password = SecretStr("other")
     assert login.save().changed == {"password"}
     assert Login(password=SecretStr("**********")).save().created
+    loaded = Login.get(login.id)
+    loaded.password = SecretStr("another")
+    with pytest.raises(DeclarationError, match="holds a secret"):
+        loaded.save()
 
 
 def test_what_is_sent_is_what_was_validated(kinto: Client) -> None:
