@@ -69,10 +69,18 @@ class EmbeddedServer:
             self._server.trigger.pull_trigger(self._close_sockets)
             self._thread.join()
             self._server.task_dispatcher.shutdown()
+            self._server.trigger.close()
 
     def _close_sockets(self) -> None:
+        # All but the trigger: whoever pulls it may be about to write to it, and its number must not be another file's.
+        from waitress.wasyncore import dispatcher
+
         for socket in list(self._sockets.values()):
-            socket.close()
+            if socket is self._server:
+                dispatcher.close(socket)  # without what the server's own close() adds, which is closing the trigger
+            elif socket is not self._server.trigger:
+                socket.close()
+        self._sockets.clear()
 
 
 def _quiet() -> None:
