@@ -16,7 +16,7 @@ from pathlib import PurePath
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from kinto_models.models.expressions import wire_name
 from kinto_models.protocol.bodies import encode
@@ -91,7 +91,7 @@ def diff(obj: BaseModel, data: Data) -> Changes:
     """What the instance has that ``data``, the object as the server told it, has not."""
     try:
         mine = storable(obj)
-    except ValidationError:  # a change all the same, which no save() will send
+    except ValueError:  # pydantic's, or JSON's of a NaN: a change all the same, which no save() will send
         mine = dump(obj)
     both = _Both(obj, mine, parse(type(obj), data))
     written = {w: v for w, v in both.mine.items() if not both.equal(w) and not both.made_anew(w, stored=w in data)}

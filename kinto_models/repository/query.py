@@ -12,7 +12,7 @@ from kinto_models.errors import MultipleResultsError, NoResultError, QueryError
 from kinto_models.models.expressions import Condition, conditions, sort_keys
 from kinto_models.models.interface import Finder, Objects, Page
 from kinto_models.models.stored import Stored
-from kinto_models.models.tracking import wire_names
+from kinto_models.models.tracking import SERVER_OWNED, wire_names
 from kinto_models.protocol import operations
 from kinto_models.protocol.filters import Query as Wire
 from kinto_models.protocol.paging import pages
@@ -164,6 +164,6 @@ def _fields_of(model: type[BaseModel], owner: type[Stored]) -> tuple[str, ...]:
         )
     asked, known = tuple(wire_names(model).values()), set(wire_names(owner).values())
     unknown = [name for name in asked if name not in known]
-    if unknown and known != {"id", "last_modified"}:  # a bare Record has any fields
+    if unknown and known != {*SERVER_OWNED}:  # a bare Record has any fields
         raise QueryError(f"{owner.__name__} has no field {unknown[0]!r} for {model.__name__} to select")
     return asked

@@ -21,7 +21,7 @@ from kinto_models.errors import (
 from kinto_models.models.ids import ServerIds
 from kinto_models.models.interface import SaveResult
 from kinto_models.models.stored import Stored, changes_of, state_of
-from kinto_models.models.tracking import Changes, absorb, diff, parse, wire_names
+from kinto_models.models.tracking import SERVER_OWNED, Changes, absorb, diff, parse, wire_names
 from kinto_models.protocol import operations
 from kinto_models.protocol.bodies import envelope
 from kinto_models.protocol.messages import Conversation
@@ -40,7 +40,8 @@ _ROUNDS = 5
 def create(mapper: Mapper[R], obj: R) -> Conversation[SaveResult]:
     """Creates the object; an error where one has its id."""
     data = mapper.checked(obj)
-    body = envelope(data, obj.permissions.changes() or None)
+    permissions = obj.permissions.changes()
+    body = envelope(data, permissions or None)
     if obj.id == "" and isinstance(mapper.model.__kinto__.ids, ServerIds):
         operation = operations.create_anywhere(mapper.place, body)
     else:
@@ -49,7 +50,7 @@ def create(mapper: Mapper[R], obj: R) -> Conversation[SaveResult]:
         answer = yield from send(operation)
     except AlreadyExistsError as error:
         raise mapper.conflict(error, obj) from None
-    return mapper.acknowledge(obj, answer, mapper.names(data))
+    return mapper.acknowledge(obj, answer, _sent(mapper.names(data), permissions))
 
 
 def save(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResult]:
@@ -62,7 +63,7 @@ def save(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResult]:
         return SaveResult(created=False, changed=frozenset(), etag=obj.etag)
     mapper.refuse_readonly(changes)
     answer = yield from _patched(mapper, obj, changes, permissions, only=_unchanged(obj, force=force))
-    return mapper.acknowledge(obj, answer, changes.names | ({"permissions"} if permissions else frozenset()))
+    return mapper.acknowledge(obj, answer, _sent(changes.names, permissions))
 
 
 def replace(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResult]:
@@ -82,7 +83,7 @@ def replace(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResul
         answer = yield from send(operation)
     except ConflictError as error:
         raise _missing_or_conflict(mapper, error, obj) from None
-    return mapper.acknowledge(obj, answer, mapper.names(data))
+    return mapper.acknowledge(obj, answer, _sent(mapper.names(data), permissions))
 
 
 def patch(mapper: Mapper[R], obj: R, values: dict[str, Any]) -> Conversation[SaveResult]:
@@ -205,7 +206,11 @@ def _overwrite(mapper: Mapper[R], obj: R, theirs: R) -> Conversation[SaveResult]
         return SaveResult(created=False, changed=frozenset(), etag=obj.etag)
     change = patch_of(changes, permissions)
     answer = yield from send(operations.patch(mapper.place, obj.id, change, only=found.timestamp))
-    return mapper.acknowledge(obj, answer, changes.names)
+    return mapper.acknowledge(obj, answer, _sent(changes.names, permissions))
+
+
+def _sent(names: frozenset[str], permissions: dict[str, list[str]]) -> frozenset[str]:
+    return names | {"permissions"} if permissions else names
 
 
 def _patched(
@@ -217,7 +222,7 @@ def _patched(
     except ConflictError as error:
         raise mapper.conflict(error, obj) from None
     except NotFoundError as error:
-        raise _gone(error) from None
+        raise (_gone(error) if error.errno == NO_OBJECT else error) from None
 
 
 def _unchanged(obj: Stored, *, force: bool) -> int | None:
@@ -261,7 +266,7 @@ def _only_of(changes: Changes, wires: set[str], names: dict[str, Any]) -> Change
 
 
 def _refuse_unknown(mapper: Mapper[R], values: dict[str, Any]) -> None:
-    declared = mapper.model.model_fields.keys() - {"id", "last_modified"}
+    declared = mapper.model.model_fields.keys() - {*SERVER_OWNED}
     if not declared and mapper.model.model_config.get("extra") == "allow":
         return  # a bare Record holds any JSON object
     for name in values:

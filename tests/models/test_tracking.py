@@ -156,6 +156,14 @@ def test_a_change_in_place_that_does_not_fit_is_found_before_it_is_sent() -> Non
         parse(Task, dump(task))
 
 
+def test_what_cannot_be_stored_is_a_change_and_can_be_looked_at() -> None:
+    task = loaded(anything=1.5, tags=["a"])
+    task.anything = float("nan")
+    task.tags.append(3)  # type: ignore[arg-type]
+    assert task.dirty
+    assert set(task.changes) == {"anything", "tags"}
+
+
 def test_values_that_did_not_change_stay_the_callers_own_objects() -> None:
     task = loaded(title="x", tags=["a"])
     tags = task.tags

@@ -144,6 +144,9 @@ def test_a_404_that_is_not_kintos_is_not_an_absent_record(loopback: Loopback) ->
             kinto.repository(Task).get_or_none("t1")
         with pytest.raises(NotFoundError):
             kinto.repository(Task).delete("t1", missing_ok=True)
+        loopback.answers(404, {}, b"<html>Not Found</html>")
+        with pytest.raises(NotFoundError, match="404: <html>Not Found</html>"):
+            kinto.repository(Task).save(saved())
 
 
 def test_odd_permissions_and_timestamps_are_unknown(loopback: Loopback) -> None:

@@ -152,7 +152,7 @@ def test_removing_an_unknown_field_removes_it_from_the_server(kinto: Client, wir
 def test_data_and_permissions_are_saved_in_one_request(kinto: Client, wire: Wire) -> None:
     task = Task(title="x")
     task.permissions.read.add(EVERYONE)
-    task.save()
+    assert task.save().changed >= {"title", "permissions"}
     assert wire.body()["permissions"] == {"read": ["system.Everyone"]}
     task.title = "y"
     task.permissions.write.add(Account("bob"))
@@ -351,7 +351,7 @@ def test_replacing_keeps_the_permissions_unless_they_changed(kinto: Client, wire
     task.replace()
     assert "permissions" not in wire.body()
     task.permissions.write.add(Account("bob"))
-    task.replace()
+    assert task.replace().changed >= {"title", "permissions"}
     assert wire.body()["permissions"] == {"read": ["system.Everyone"], "write": ["account:alice", "account:bob"]}
     assert EVERYONE in Task.get(task.id).permissions.read
 
@@ -485,6 +485,10 @@ def test_upserting_creates_or_writes_over_and_keeps_what_it_does_not_have(
     task.permissions.write.add(Account("bob"))
     task.save()
     assert bob.repository(Task).upsert(Task(id="t1", title="z")).changed == {"title"}
+    granted = Task(id="t1", title="z")
+    granted.permissions.read.add(EVERYONE)
+    assert tasks.upsert(granted).changed == {"permissions"}
+    assert EVERYONE in Task.get("t1").permissions.read
 
 
 def test_ids_made_by_the_server(kinto: Client, wire: Wire) -> None:
