@@ -20,9 +20,8 @@ from kinto_models.protocol.messages import Operation
 from kinto_models.protocol.retry import DEFAULT_POLICY, RetryPolicy
 from kinto_models.repository.repository import Repository
 from kinto_models.repository.runner import Runner
-from kinto_models.transports.address import Address
-from kinto_models.transports.auth import Auth, parse_auth
-from kinto_models.transports.base import DEFAULT_TIMEOUT, Timeout, Timeouts
+from kinto_models.transports.auth import Auth
+from kinto_models.transports.base import DEFAULT_TIMEOUT, Connection, Timeout
 from kinto_models.transports.requests import RequestsTransport
 
 if TYPE_CHECKING:
@@ -82,11 +81,8 @@ class Client:
         timeout: Timeout = DEFAULT_TIMEOUT,
         retry: int | RetryPolicy = DEFAULT_POLICY,
     ) -> None:
-        address = Address.parse(url)
-        sign = parse_auth(auth if auth is not None else address.userinfo)
         policy = RetryPolicy(retries=retry) if isinstance(retry, int) else retry
-        transport = RequestsTransport(address.root, sign, headers or {}, Timeouts.of(timeout))
-        self._runner = Runner(transport, policy)
+        self._runner = Runner(RequestsTransport(Connection.of(url, auth, headers, timeout)), policy)
         self._entered = _Entered()
         self._server: EmbeddedServer | None = None
 

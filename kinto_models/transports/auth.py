@@ -30,6 +30,11 @@ class HeaderAuth(AuthBase):
             raise ValueError(f"these are no {type(self).__name__} credentials: see the parameter auth of Client")
         self._header = f"{scheme} {value}"
 
+    @property
+    def header(self) -> str:
+        """The value of the header. It is the secret itself."""
+        return self._header
+
     def __call__(self, r: PreparedRequest) -> PreparedRequest:
         """Signs the request."""
         r.headers["Authorization"] = self._header

@@ -1,13 +1,24 @@
-"""What a client needs of a transport."""
+"""What a client needs of a transport, and what a transport is told about its server."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
-from kinto_models.protocol.messages import Request, Response
+from requests import PreparedRequest
+from requests.certs import where
+from requests.hooks import default_hooks
+from requests.structures import CaseInsensitiveDict
+from requests.utils import default_headers, get_environ_proxies
 
-__all__ = ["DEFAULT_TIMEOUT", "Timeout", "Timeouts", "Transport"]
+from kinto_models.protocol.messages import Request, Response
+from kinto_models.transports.address import Address
+from kinto_models.transports.auth import Auth, HeaderAuth, Signer, parse_auth
+from kinto_models.transports.headers import is_header
+
+__all__ = ["CLOSED", "DEFAULT_TIMEOUT", "AsyncTransport", "Connection", "Timeout", "Timeouts", "Transport"]
 
 Timeout: TypeAlias = "float | tuple[float | None, float | None] | None"
 """Seconds for both, a (connect, read) pair, or None for no limit."""
@@ -46,8 +57,90 @@ DEFAULT_TIMEOUT: Final = (5.0, 30.0)
 """Seconds to connect, and to wait for an answer."""
 
 
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """All that is the same for each request to one server, made once for a client.
+
+    The environment's proxies and CA bundle are honoured, and read once: requests by itself reads them again for every
+    request, and takes credentials from a netrc file that nobody mentioned.
+
+    Attributes:
+        root: the server's root, version included.
+        headers: sent with every request, credentials included where they are one header.
+        sign: adds credentials of another kind to a prepared request, or None.
+        timeouts: seconds to connect and to read.
+        proxies: the environment's proxies for this root, by scheme.
+        authorities: the file or folder of the CAs that vouch for the server.
+    """
+
+    root: str
+    headers: Mapping[str, str] = field(repr=False)
+    sign: Signer | None = field(repr=False)
+    timeouts: Timeouts
+    proxies: Mapping[str, str] = field(repr=False)
+    authorities: str
+
+    @classmethod
+    def of(cls, url: str, auth: Auth, headers: Mapping[str, str] | None, timeout: Timeout) -> Connection:
+        """Reads what a client is told, and the environment.
+
+        Raises:
+            ValueError: an address, timeout, header, CA bundle or credentials that cannot be read.
+        """
+        address = Address.parse(url)
+        sign = parse_auth(auth if auth is not None else address.userinfo)
+        own = CaseInsensitiveDict({**default_headers(), "Accept": "application/json"})
+        own.update(_checked(headers or {}))
+        if isinstance(sign, HeaderAuth):
+            own["Authorization"], sign = sign.header, None
+        authorities = _authorities() if address.root.startswith("https:") else where()
+        proxies = get_environ_proxies(address.root)
+        return cls(address.root, dict(own), sign, Timeouts.of(timeout), proxies, authorities)
+
+    def headers_of(self, request: Request) -> dict[str, str]:
+        """All headers of a request: its own win, however they are capitalised."""
+        if not request.headers:
+            return dict(self.headers)
+        own = {name.lower() for name in request.headers}
+        return {**{name: value for name, value in self.headers.items() if name.lower() not in own}, **request.headers}
+
+    def signed(self, request: Request) -> PreparedRequest:
+        """The request as the requests library knows it, signed."""
+        # Assembled by hand: the target is quoted already, and prepare() would parse and quote it again.
+        prepared = PreparedRequest()
+        prepared.method = request.method
+        prepared.url = self.root + request.target
+        prepared.headers = CaseInsensitiveDict(self.headers_of(request))
+        if request.body is not None:
+            prepared.headers["Content-Length"] = str(len(request.body))
+        prepared.body = request.body
+        prepared.hooks = default_hooks()
+        prepared.prepare_cookies({})
+        return self.sign(prepared) if self.sign else prepared
+
+
+def _authorities() -> str:
+    bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    if bundle and not os.path.exists(bundle):  # noqa: PTH110  # a file or a folder, as requests takes both
+        raise ValueError(f"REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names {bundle}, which does not exist")
+    return bundle or where()
+
+
+def _checked(headers: Mapping[str, str]) -> Mapping[str, str]:
+    for name, value in headers.items():
+        if not is_header(name, value):
+            raise ValueError(f"HTTP cannot carry the header {name!r} with this value")
+    return headers
+
+
+CLOSED: Final = (
+    "this client is closed: make a new one; an instance stays with the client that it came from, until another one "
+    "saves it: client.repository(Task).save(task)"
+)
+
+
 class Transport(Protocol):
-    """Sends requests to one server. Safe to use from several threads."""
+    """Sends requests to one server, blocking. Safe to use from several threads."""
 
     @property
     def root(self) -> str:
@@ -63,5 +156,26 @@ class Transport(Protocol):
         ...
 
     def close(self) -> None:
+        """Gives the connections back; nothing can be sent afterwards."""
+        ...
+
+
+class AsyncTransport(Protocol):
+    """Sends requests to one server without blocking the event loop."""
+
+    @property
+    def root(self) -> str:
+        """The absolute address that targets are relative to."""
+        ...
+
+    async def send(self, request: Request) -> Response:
+        """Sends one request, once, and reads the whole answer. Cancelled, it gives up the connection that it used.
+
+        Raises:
+            TransportError: the exchange did not complete.
+        """
+        ...
+
+    async def close(self) -> None:
         """Gives the connections back; nothing can be sent afterwards."""
         ...

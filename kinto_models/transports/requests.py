@@ -1,24 +1,19 @@
 """The blocking transport, on the requests library.
 
 One session a thread (requests does not promise that sessions are thread-safe), each keeping its connections alive.
-The environment's proxies and CA bundle are honoured, and read once: requests by itself reads them again for every
-request, and takes credentials from a netrc file that nobody mentioned.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
-from collections.abc import Mapping
 from contextlib import suppress
+from functools import cached_property
 from typing import Any, Final
 
 import requests
 import urllib3.exceptions
-from requests.hooks import default_hooks
-from requests.structures import CaseInsensitiveDict
-from requests.utils import default_headers, get_environ_proxies
+from urllib3 import HTTPConnectionPool, Timeout
 
 from kinto_models.errors import (
     BrokenAnswerError,
@@ -32,9 +27,7 @@ from kinto_models.errors import (
     TransportError,
 )
 from kinto_models.protocol.messages import Request, Response
-from kinto_models.transports.auth import HeaderAuth, Signer
-from kinto_models.transports.base import Timeouts
-from kinto_models.transports.headers import is_header
+from kinto_models.transports.base import CLOSED, Connection
 
 __all__ = ["RequestsTransport", "translate"]
 
@@ -53,6 +46,7 @@ _OURS: Final[tuple[tuple[type[Exception], type[TransportError]], ...]] = (
     (_Foreign.ContentDecodingError, BrokenAnswerError),
     (_Foreign.InvalidHeader, BrokenAnswerError),
     (_Foreign.ConnectionError, ConnectionFailedError),
+    (_Lower.NewConnectionError, ConnectionFailedError),
     (_Lower.ConnectTimeoutError, ConnectTimeoutError),
     (_Lower.ReadTimeoutError, ReadTimeoutError),
     (_Lower.TimeoutError, TimedOutError),
@@ -68,7 +62,6 @@ _OURS: Final[tuple[tuple[type[Exception], type[TransportError]], ...]] = (
     (_Lower.BodyNotHttplibCompatible, BrokenAnswerError),
     (_Lower.InvalidHeader, BrokenAnswerError),
     (_Lower.HeaderParsingError, BrokenAnswerError),
-    (_Lower.NewConnectionError, ConnectionFailedError),
     (_Lower.ProtocolError, ConnectionFailedError),
     (_Lower.ClosedPoolError, ConnectionFailedError),
     (_Lower.EmptyPoolError, ConnectionFailedError),
@@ -110,102 +103,114 @@ _SAYS: Final[dict[type[TransportError], str]] = {
 }
 
 
-def _authorities() -> str | bool:
-    """The CA bundle that the environment names, or True for requests' own."""
-    bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-    if bundle and not os.path.exists(bundle):  # noqa: PTH110  # a file or a folder, as requests takes both
-        raise ValueError(f"REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names {bundle}, which does not exist")
-    return bundle or True
-
-
-def _checked(headers: Mapping[str, str]) -> Mapping[str, str]:
-    for name, value in headers.items():
-        if not is_header(name, value):
-            raise ValueError(f"HTTP cannot carry the header {name!r} with this value")
-    return headers
-
-
 class RequestsTransport:
-    """Sends requests to the server at ``root``, blocking.
+    """Sends requests over a connection, blocking."""
 
-    Parameters:
-        root: the server's root, version included.
-        sign: adds credentials to a prepared request, or None.
-        headers: sent with every request.
-        timeouts: seconds to connect and to read.
-    """
-
-    def __init__(self, root: str, sign: Signer | None, headers: Mapping[str, str], timeouts: Timeouts) -> None:
-        self._root = root
-        self._sign = sign
-        self._headers = {**default_headers(), "Accept": "application/json", **_checked(headers)}
-        self._foreign_auth = sign is not None and not isinstance(sign, HeaderAuth)
-        self._timeout: Any = (timeouts.connect, timeouts.read)  # the stubs know no None for connect alone
-        self._proxies = get_environ_proxies(root)
-        self._verify = _authorities() if root.startswith("https:") else True
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        limits = connection.timeouts
+        self._timeout = Timeout(connect=limits.connect, read=limits.read)
         self._local = threading.local()
         # Weak, so that a session goes with the thread that it was made for.
-        self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
+        self._sessions: weakref.WeakSet[_Session] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._closed = False
 
     @property
     def root(self) -> str:
         """The absolute address that targets are relative to."""
-        return self._root
+        return self._connection.root
 
     def send(self, request: Request) -> Response:
         """Sends one request, once; redirects are answers like others."""
-        prepared, session = self._prepare(request), self._session()
+        session = self._session()
         try:
-            answer = self._exchange(session, prepared)
-            return Response(answer.status_code, answer.headers, answer.content, self._root)
+            return self._signed(session, request) if self._connection.sign else self._plain(session, request)
         except Exception as error:  # noqa: BLE001  # what a server sends can make requests raise a ValueError, or worse
             # A proxy's credentials stand in the texts of their errors.
-            raise translate(error, request) from (None if self._proxies else error)
+            raise translate(error, request) from (None if self._connection.proxies else error)
 
-    def _exchange(self, session: requests.Session, prepared: requests.PreparedRequest) -> requests.Response:
-        if self._foreign_auth:  # one of several steps, such as digest, needs the session's hooks and cookies
-            return session.send(
-                prepared, timeout=self._timeout, allow_redirects=False, proxies=self._proxies, verify=self._verify
-            )
-        adapter = session.get_adapter(self._root)  # no cookies, and no look at where a redirect leads
-        return adapter.send(prepared, timeout=self._timeout, proxies=self._proxies, verify=self._verify)
+    def _plain(self, session: _Session, request: Request) -> Response:
+        # Past what requests does for a browser's sake (cookies, redirects, encodings), on the pool that it made.
+        answer = session.pool.urlopen(
+            request.method,
+            session.prefix + request.target,
+            body=request.body,
+            headers=self._connection.headers_of(request),
+            timeout=self._timeout,
+            retries=False,
+            redirect=False,
+            assert_same_host=False,
+            preload_content=False,
+            decode_content=False,
+        )
+        try:
+            body = answer.read(decode_content=True)
+        except _Lower.ProtocolError as error:
+            raise _Foreign.ChunkedEncodingError(error) from error
+        finally:
+            answer.release_conn()
+        return Response(answer.status, answer.headers, body, self.root)
+
+    def _signed(self, session: _Session, request: Request) -> Response:
+        # An auth object of several steps, such as digest, needs the session's hooks and cookies.
+        connection, prepared = self._connection, self._connection.signed(request)
+        answer = session.requests.send(
+            prepared,
+            timeout=self._timeout,
+            allow_redirects=False,
+            proxies=dict(connection.proxies),
+            verify=connection.authorities,
+        )
+        return Response(answer.status_code, answer.headers, answer.content, self.root)
 
     def close(self) -> None:
         """Closes the connections of every thread."""
         with self._lock:
             self._closed = True
             for session in self._sessions:
-                session.close()
+                session.requests.close()
 
-    def _prepare(self, request: Request) -> requests.PreparedRequest:
-        # Assembled by hand: the target is quoted already, and prepare() would parse and quote it again.
-        prepared = requests.PreparedRequest()
-        prepared.method = request.method
-        prepared.url = self._root + request.target
-        prepared.headers = CaseInsensitiveDict(self._headers)
-        prepared.headers.update(request.headers)
-        if request.body is not None:
-            prepared.headers["Content-Length"] = str(len(request.body))
-        prepared.body = request.body
-        prepared.hooks = default_hooks()
-        if self._foreign_auth:
-            prepared.prepare_cookies({})
-        return self._sign(prepared) if self._sign else prepared
-
-    def _session(self) -> requests.Session:
+    def _session(self) -> _Session:
         if self._closed:
-            raise NoClientError(
-                "this client is closed: make a new one; an instance stays with the client that it came from, until "
-                "another one saves it: client.repository(Task).save(task)"
-            )
+            raise NoClientError(CLOSED)
         with suppress(AttributeError):
-            session: requests.Session = self._local.session
+            session: _Session = self._local.session
             return session
-        session = requests.Session()
-        session.trust_env = False
+        session = _Session(self._connection)
         with self._lock:
             self._sessions.add(session)
         self._local.session = session
         return session
+
+
+class _Session:
+    """One thread's session, and the pool that it keeps for the server."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.requests = requests.Session()
+        self.requests.trust_env = False
+        self._connection = connection
+
+    @cached_property
+    def pool(self) -> HTTPConnectionPool:
+        """Made by requests, with its proxies and its TLS."""
+        connection, adapter = self._connection, self._adapter
+        base, proxies = self._base, dict(connection.proxies)
+        pool: HTTPConnectionPool = adapter.get_connection_with_tls_context(base, connection.authorities, proxies)
+        adapter.cert_verify(pool, base.url, connection.authorities, None)
+        return pool
+
+    @cached_property
+    def prefix(self) -> str:
+        """What stands before a target in the request line: the root's path, or all of it for a proxy."""
+        line: str = self._adapter.request_url(self._base, dict(self._connection.proxies))
+        return line[:-1]
+
+    @property
+    def _adapter(self) -> Any:
+        return self.requests.get_adapter(self._connection.root)
+
+    @property
+    def _base(self) -> requests.PreparedRequest:
+        return self._connection.signed(Request("GET", "/"))

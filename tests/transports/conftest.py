@@ -13,7 +13,7 @@ import pytest
 
 from kinto_models.client import Client
 from kinto_models.transports.auth import Signer
-from kinto_models.transports.base import Timeouts
+from kinto_models.transports.base import Connection
 from kinto_models.transports.requests import RequestsTransport
 from tests.loopback import Loopback
 
@@ -61,7 +61,7 @@ def connect() -> Iterator[Connect]:
         headers: Mapping[str, str] | None = None,
         timeouts: tuple[float | None, float | None] = (5, 5),
     ) -> RequestsTransport:
-        made.append(RequestsTransport(root, sign, headers or {}, Timeouts(*timeouts)))
+        made.append(RequestsTransport(Connection.of(root, sign, headers, timeouts)))
         return made[-1]
 
     yield transport

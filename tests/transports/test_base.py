@@ -49,7 +49,7 @@ def test_anything_else_is_refused(nonsense: Any) -> None:
 
 def test_a_client_that_was_told_nothing_waits_5_seconds_to_connect_and_30_to_read(client_of: ClientOf) -> None:
     transport: Any = client_of("http://127.0.0.1:1/v1")._runner.transport
-    assert transport._timeout == (5.0, 30.0)
+    assert transport._connection.timeouts == Timeouts(5.0, 30.0)
 
 
 def test_a_server_that_says_nothing_is_a_read_timeout(loopback: Loopback, connect: Connect) -> None:

@@ -64,8 +64,8 @@ _EXPECTED: Final[dict[type[Exception], type[TransportError]]] = {
     # urllib3's, mostly wrapped by requests
     lower.HTTPError: TransportError,
     lower.ConnectTimeoutError: ConnectTimeoutError,
-    lower.NewConnectionError: ConnectTimeoutError,  # a kind of ConnectTimeoutError there
-    lower.NameResolutionError: ConnectTimeoutError,  # see NewConnectionError
+    lower.NewConnectionError: ConnectionFailedError,  # though a kind of ConnectTimeoutError there
+    lower.NameResolutionError: ConnectionFailedError,  # see NewConnectionError
     lower.ReadTimeoutError: ReadTimeoutError,
     lower.TimeoutError: TimedOutError,
     lower.ProxyError: ProxyFailedError,
