@@ -108,7 +108,8 @@ def begin(namespace: dict[str, Any]) -> None:
 def close(namespace: dict[str, Any]) -> None:
     """Closes the clients of a page, and takes away the one that ``connect()`` made current."""
     del sys.modules["page"]
-    binding.set_default(None)
+    binding.BLOCKING.set_default(None)
+    binding.AWAITED.set_default(None)
     for client in [value for value in namespace.values() if isinstance(value, Client)]:
         client.close()
 

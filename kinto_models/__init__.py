@@ -25,20 +25,24 @@ from kinto_models import errors
 from kinto_models.errors import *  # noqa: F403  # all of them, as errors.__all__ says
 
 if TYPE_CHECKING:
-    from kinto_models.client import Client, connect
+    from kinto_models.client import AsyncClient, Client, aconnect, connect
+    from kinto_models.models.async_interface import AsyncFinder, AsyncObjects
     from kinto_models.models.bucket import Bucket
     from kinto_models.models.collection import Collection
     from kinto_models.models.expressions import Condition, Expr, col, key
     from kinto_models.models.group import Group
     from kinto_models.models.ids import IdGenerator, ServerIds, UUID4Ids
     from kinto_models.models.interface import Finder, Objects, Page, SaveResult
+    from kinto_models.models.outcomes import BulkResult, Outcome, Progress
     from kinto_models.models.permissions import ACE, BucketPermissions, CollectionPermissions, Permissions
+    from kinto_models.models.plans import Plan, Revision
     from kinto_models.models.principals import AUTHENTICATED, EVERYONE, Account, Principal
     from kinto_models.models.record import Record
     from kinto_models.models.resource import Resource
     from kinto_models.protocol.retry import RetryPolicy
-    from kinto_models.repository.query import Query
-    from kinto_models.repository.repository import Repository
+    from kinto_models.repository.batch import AsyncBatch, Batch, BatchQuery, BatchRepository
+    from kinto_models.repository.query import AsyncQuery, Query
+    from kinto_models.repository.repository import AsyncRepository, Repository
     from kinto_models.transports.auth import BasicAuth, BearerToken
 
 __all__ = [
@@ -46,10 +50,20 @@ __all__ = [
     "AUTHENTICATED",
     "EVERYONE",
     "Account",
+    "AsyncBatch",
+    "AsyncClient",
+    "AsyncFinder",
+    "AsyncObjects",
+    "AsyncQuery",
+    "AsyncRepository",
     "BasicAuth",
+    "Batch",
+    "BatchQuery",
+    "BatchRepository",
     "BearerToken",
     "Bucket",
     "BucketPermissions",
+    "BulkResult",
     "Client",
     "Collection",
     "CollectionPermissions",
@@ -59,18 +73,23 @@ __all__ = [
     "Group",
     "IdGenerator",
     "Objects",
+    "Outcome",
     "Page",
     "Permissions",
+    "Plan",
     "Principal",
+    "Progress",
     "Query",
     "Record",
     "Repository",
     "Resource",
     "RetryPolicy",
+    "Revision",
     "SaveResult",
     "ServerIds",
     "UUID4Ids",
     "__version__",
+    "aconnect",
     "col",
     "connect",
     "key",
@@ -82,20 +101,24 @@ __version__ = "0.1.0"
 # Names are imported when they are first used, as pydantic does: a program that imports the package pays for what it
 # takes from it, and a class that is never used is never built.
 _HOMES = {
-    "kinto_models.client": ("Client", "connect"),
+    "kinto_models.client": ("AsyncClient", "Client", "aconnect", "connect"),
+    "kinto_models.models.async_interface": ("AsyncFinder", "AsyncObjects"),
     "kinto_models.models.bucket": ("Bucket",),
     "kinto_models.models.collection": ("Collection",),
     "kinto_models.models.expressions": ("Condition", "Expr", "col", "key"),
     "kinto_models.models.group": ("Group",),
     "kinto_models.models.ids": ("IdGenerator", "ServerIds", "UUID4Ids"),
     "kinto_models.models.interface": ("Finder", "Objects", "Page", "SaveResult"),
+    "kinto_models.models.outcomes": ("BulkResult", "Outcome", "Progress"),
     "kinto_models.models.permissions": ("ACE", "BucketPermissions", "CollectionPermissions", "Permissions"),
+    "kinto_models.models.plans": ("Plan", "Revision"),
     "kinto_models.models.principals": ("AUTHENTICATED", "Account", "EVERYONE", "Principal"),
     "kinto_models.models.record": ("Record",),
     "kinto_models.models.resource": ("Resource",),
     "kinto_models.protocol.retry": ("RetryPolicy",),
-    "kinto_models.repository.query": ("Query",),
-    "kinto_models.repository.repository": ("Repository",),
+    "kinto_models.repository.batch": ("AsyncBatch", "Batch", "BatchQuery", "BatchRepository"),
+    "kinto_models.repository.query": ("AsyncQuery", "Query"),
+    "kinto_models.repository.repository": ("AsyncRepository", "Repository"),
     "kinto_models.transports.auth": ("BasicAuth", "BearerToken"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -5,21 +5,22 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
-from contextvars import Token
+from importlib.util import find_spec
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from typing_extensions import Self
 
-from kinto_models.errors import NoClientError
+from kinto_models.errors import MissingExtraError, NoClientError
 from kinto_models.models import binding
 from kinto_models.models.bucket import Bucket
 from kinto_models.models.resource import handle
 from kinto_models.models.stored import Stored
 from kinto_models.protocol.messages import Operation
 from kinto_models.protocol.retry import DEFAULT_POLICY, RetryPolicy
-from kinto_models.repository.repository import Repository
-from kinto_models.repository.runner import Runner
+from kinto_models.repository.batch import AsyncBatch, Batch
+from kinto_models.repository.repository import AsyncRepository, Repository
+from kinto_models.repository.runner import AsyncRunner, Runner
 from kinto_models.transports.auth import Auth
 from kinto_models.transports.base import DEFAULT_TIMEOUT, Connection, Timeout
 from kinto_models.transports.requests import RequestsTransport
@@ -27,62 +28,35 @@ from kinto_models.transports.requests import RequestsTransport
 if TYPE_CHECKING:
     from kinto_models.embedded import EmbeddedServer
 
-__all__ = ["Client", "connect"]
+__all__ = ["AsyncClient", "Client", "aconnect", "connect"]
 
 R = TypeVar("R", bound=Stored)
 T = TypeVar("T")
 
 
 class _Entered:
-    """The blocks that a client is active in: each thread leaves its own, and the last of all is known."""
+    """How many blocks a client is in, of all threads and tasks: the last one closes it."""
 
     def __init__(self) -> None:
-        self._local = threading.local()
         self._lock = threading.Lock()
         self._count = 0
 
-    def push(self, token: Token[binding.Repositories | None]) -> None:
+    def more(self) -> None:
         with self._lock:
             self._count += 1
-        self._local.tokens = [*getattr(self._local, "tokens", ()), token]
 
-    def pop(self) -> tuple[Token[binding.Repositories | None], bool]:
-        *self._local.tokens, token = self._local.tokens
+    def less(self) -> bool:
+        """Whether that was the last."""
         with self._lock:
             self._count -= 1
-            return token, self._count == 0
+            return self._count == 0
 
 
-class Client:
-    """A connection to one Kinto server. Safe to share between threads; each keeps a session of its own.
+class _Face:
+    """What both clients have in common."""
 
-    ``with Client(...) as kinto:`` makes it the active client of the block, which ``task.save()`` and ``Task.find()``
-    use, and closes it at the end of the outermost block. A thread that is started inside has no active client: it
-    enters the block itself, or uses a repository.
-
-    Parameters:
-        url: the server's root, version included: ``https://example.com/v1``.
-        auth: a ``(user, password)`` pair, ``"Bearer token"``, a ``BearerToken`` or any requests auth object; None for
-            anonymous. It is sent to this server only, never taken from a netrc file, and shown in no repr and no error.
-        headers: sent with every request.
-        timeout: seconds to connect and between two reads, as one number or a pair; None for no limit.
-        retry: a number of further tries, or a ``RetryPolicy``.
-
-    Raises:
-        ValueError: an address, timeout or credentials that cannot be read.
-    """
-
-    def __init__(
-        self,
-        url: str,
-        *,
-        auth: Auth = None,
-        headers: Mapping[str, str] | None = None,
-        timeout: Timeout = DEFAULT_TIMEOUT,
-        retry: int | RetryPolicy = DEFAULT_POLICY,
-    ) -> None:
-        policy = RetryPolicy(retries=retry) if isinstance(retry, int) else retry
-        self._runner = Runner(RequestsTransport(Connection.of(url, auth, headers, timeout)), policy)
+    def __init__(self, runner: Any) -> None:
+        self._runner = runner
         self._entered = _Entered()
         self._server: EmbeddedServer | None = None
 
@@ -104,7 +78,7 @@ class Client:
             auth: user and password of this client; the account is made.
             accounts: further accounts, password by user, for further clients: ``Client(kinto.url, auth=...)``.
             settings: further settings of Kinto, over the server's own.
-            options: what ``Client`` takes: ``headers``, ``timeout``, ``retry``.
+            options: what the class takes: ``headers``, ``timeout``, ``retry``.
 
         Raises:
             MissingExtraError: kinto is not installed; ``pip install "kinto-models[embedded]"``.
@@ -113,7 +87,8 @@ class Client:
 
         server = EmbeddedServer({**(accounts or {}), auth[0]: auth[1]}, settings or {})
         try:
-            client = cls(server.url, auth=auth, **options)
+            make: Any = cls  # its subclasses take an address
+            client: Self = make(server.url, auth=auth, **options)
         except BaseException:
             server.stop()
             raise
@@ -123,7 +98,45 @@ class Client:
     @property
     def url(self) -> str:
         """The server's root."""
-        return self._runner.transport.root
+        root: str = self._runner.transport.root
+        return root
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.url}>"
+
+
+class Client(_Face):
+    """A connection to one Kinto server. Safe to share between threads; each keeps a session of its own.
+
+    ``with Client(...) as kinto:`` makes it the active client of the block, which ``task.save()`` and ``Task.find()``
+    use, and closes it at the end of the outermost block. A thread that is started inside has no active client: it
+    enters the block itself, or uses a repository.
+
+    Parameters:
+        url: the server's root, version included: ``https://example.com/v1``.
+        auth: a ``(user, password)`` pair, ``"Bearer token"``, a ``BearerToken`` or any requests auth object; None for
+            anonymous. It is sent to this server only, never taken from a netrc file, and shown in no repr and no error.
+        headers: sent with every request.
+        timeout: seconds to connect and between two reads, as one number or a pair; None for no limit.
+        retry: a number of further tries, or a ``RetryPolicy``.
+
+    Raises:
+        ValueError: an address, timeout or credentials that cannot be read.
+    """
+
+    _runner: Runner
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        auth: Auth = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: Timeout = DEFAULT_TIMEOUT,
+        retry: int | RetryPolicy = DEFAULT_POLICY,
+    ) -> None:
+        connection = Connection.of(url, auth, headers, timeout)
+        super().__init__(Runner(RequestsTransport(connection), RetryPolicy.of(retry)))
 
     def repository(self, model: type[R], *, bucket: str | None = None, collection: str | None = None) -> Repository[R]:
         """The objects of a class, where the class says or in another bucket or collection. Does no I/O.
@@ -147,6 +160,10 @@ class Client:
         """
         return handle(self.buckets, bucket_id)
 
+    def batch(self) -> Batch:
+        """Collects requests in a ``with`` block, and sends them together when it ends: see ``Batch``."""
+        return Batch(self._runner)
+
     def run(self, operation: Operation[T]) -> T:
         """Sends any operation of ``kinto_models.protocol``, retried as the client's policy says."""
         return self._runner.run(operation)
@@ -158,19 +175,105 @@ class Client:
             self._server.stop()
 
     def __enter__(self) -> Self:
-        self._entered.push(binding.activate(self))
+        self._entered.more()
+        binding.BLOCKING.enter(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        token, last = self._entered.pop()
-        binding.deactivate(token)
-        if last:
+        binding.BLOCKING.leave(self)
+        if self._entered.less():
             self.close()
 
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.url}>"
+
+class AsyncClient(_Face):
+    """A connection to one Kinto server for async code, on aiohttp: the methods of ``Client``, awaited.
+
+    ``async with AsyncClient(...) as kinto:`` makes it the active client of the block and of the tasks that are started
+    in it, which ``await task.asave()`` and ``Task.afind()`` use, and closes it at the end of the outermost block. It
+    may be made before an event loop runs, and be used in one loop after another.
+
+    Parameters:
+        url: the server's root, version included: ``https://example.com/v1``.
+        auth: as for ``Client``. A requests auth object signs each request once: one that answers a challenge, such as
+            digest, does not work here.
+        headers: sent with every request.
+        timeout: seconds to connect and between two reads, as one number or a pair; None for no limit.
+        retry: a number of further tries, or a ``RetryPolicy``.
+
+    Raises:
+        ValueError: an address, timeout or credentials that cannot be read.
+        MissingExtraError: aiohttp is not installed; ``pip install "kinto-models[async]"``.
+    """
+
+    _runner: AsyncRunner
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        auth: Auth = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: Timeout = DEFAULT_TIMEOUT,
+        retry: int | RetryPolicy = DEFAULT_POLICY,
+    ) -> None:
+        if find_spec("aiohttp") is None:
+            raise MissingExtraError('AsyncClient needs aiohttp: pip install "kinto-models[async]"')
+        from kinto_models.transports.aiohttp import AiohttpTransport  # optional
+
+        connection = Connection.of(url, auth, headers, timeout)
+        super().__init__(AsyncRunner(AiohttpTransport(connection), RetryPolicy.of(retry)))
+
+    def repository(
+        self, model: type[R], *, bucket: str | None = None, collection: str | None = None
+    ) -> AsyncRepository[R]:
+        """The objects of a class, where the class says or in another bucket or collection. Does no I/O.
+
+        Raises:
+            DeclarationError: neither the class nor the call says which bucket or collection.
+            InvalidIdError: what is named is not an id.
+        """
+        return AsyncRepository(self._runner, model, bucket, collection)
+
+    @property
+    def buckets(self) -> AsyncRepository[Bucket]:
+        """The buckets of the server. Does no I/O."""
+        return self.repository(Bucket)
+
+    def bucket(self, bucket_id: str) -> Bucket:
+        """A bucket by its id, as a way to its collections and groups: nothing is read, and it need not exist.
+
+        Raises:
+            InvalidIdError: not an id.
+        """
+        return handle(self.buckets, bucket_id)
+
+    def batch(self) -> AsyncBatch:
+        """Collects requests in an ``async with`` block, and sends them together when it ends: see ``Batch``."""
+        return AsyncBatch(self._runner)
+
+    async def run(self, operation: Operation[T]) -> T:
+        """Sends any operation of ``kinto_models.protocol``, retried as the client's policy says."""
+        return await self._runner.run(operation)
+
+    async def close(self) -> None:
+        """Closes the connections, and stops the embedded server if there is one. May be called twice."""
+        await self._runner.transport.close()
+        if self._server is not None:
+            self._server.stop()
+
+    async def __aenter__(self) -> Self:
+        self._entered.more()
+        binding.AWAITED.enter(self)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        binding.AWAITED.leave(self)
+        if self._entered.less():
+            await self.close()
 
 
 def connect(url: str | None = None, *, auth: Auth = None, **options: Any) -> Client:
@@ -186,11 +289,26 @@ def connect(url: str | None = None, *, auth: Auth = None, **options: Any) -> Cli
         NoClientError: no address, neither here nor in the environment.
         ValueError: an address, timeout or credentials that cannot be read.
     """
+    url, auth = _told("connect", url, auth)
+    client = Client(url, auth=auth, **options)
+    binding.BLOCKING.set_default(client)
+    return client
+
+
+async def aconnect(url: str | None = None, *, auth: Auth = None, **options: Any) -> AsyncClient:
+    """Makes an async client the active one of the whole process: see ``connect()``. Such as where a web framework
+    starts; ``await client.close()`` where it ends.
+    """
+    url, auth = _told("aconnect", url, auth)
+    client = AsyncClient(url, auth=auth, **options)
+    binding.AWAITED.set_default(client)
+    return client
+
+
+def _told(function: str, url: str | None, auth: Auth) -> tuple[str, Auth]:
     if url is None:
         url = os.environ.get("KINTO_SERVER")
         auth = auth if auth is not None else os.environ.get("KINTO_AUTH") or None
     if not url:
-        raise NoClientError("connect() needs the server's address, as an argument or in KINTO_SERVER")
-    client = Client(url, auth=auth, **options)
-    binding.set_default(client)
-    return client
+        raise NoClientError(f"{function}() needs the server's address, as an argument or in KINTO_SERVER")
+    return url, auth

@@ -12,6 +12,7 @@
     │   ├── MissingExtraError             (ImportError) an optional package is not installed
     │   ├── NoResultError                 (LookupError) ``one()`` found nothing
     │   ├── MultipleResultsError          (LookupError) ``one()`` found more than one
+    │   ├── NotSentError                  (RuntimeError) a part of a batch was not sent
     │   └── RefusedError                  the server refused the request: any 4xx
     │       ├── InvalidRequestError       (ValueError) 400
     │       ├── UnauthorizedError         (PermissionError) 401
@@ -27,14 +28,15 @@
     │       ├── RedirectError             a redirect, which is never followed
     │       ├── ForeignPageError          a next page that is not on this server, or was read before
     │       └── InvalidRecordError        (ValueError) stored data that does not fit the model
-    └── TransportError                    the wire
-        ├── ConnectionFailedError         (ConnectionError)
-        │   ├── ProxyFailedError
-        │   └── TLSError
-        ├── TimedOutError                 (TimeoutError)
-        │   ├── ConnectTimeoutError
-        │   └── ReadTimeoutError
-        └── BrokenAnswerError             the answer broke off, or cannot be decoded
+    ├── TransportError                    the wire
+    │   ├── ConnectionFailedError         (ConnectionError)
+    │   │   ├── ProxyFailedError
+    │   │   └── TLSError
+    │   ├── TimedOutError                 (TimeoutError)
+    │   │   ├── ConnectTimeoutError
+    │   │   └── ReadTimeoutError
+    │   └── BrokenAnswerError             the answer broke off, or cannot be decoded
+    └── BatchError                        some requests of a batch failed; each failure has its own error
 
 Errors are data: each has typed attributes, survives pickle, and holds no credentials (requests are named by method
 and path only).
@@ -46,6 +48,7 @@ from typing import Any, Protocol
 
 __all__ = [
     "AlreadyExistsError",
+    "BatchError",
     "BrokenAnswerError",
     "CallerError",
     "ConflictError",
@@ -65,6 +68,7 @@ __all__ = [
     "NoResultError",
     "NotFoundError",
     "NotSavedError",
+    "NotSentError",
     "ProxyFailedError",
     "QueryError",
     "ReadOnlyFieldError",
@@ -145,6 +149,12 @@ class NoResultError(CallerError, LookupError):
 
 class MultipleResultsError(CallerError, LookupError):
     """``one()`` found more than one object."""
+
+
+class NotSentError(CallerError, RuntimeError):
+    """A part of a batch was not sent: its block has not ended, or ended with an exception, or the server could not be
+    reached any more; then that is the ``__cause__``.
+    """
 
 
 class StatusError(KintoError):
@@ -310,3 +320,14 @@ class ReadTimeoutError(TimedOutError):
 
 class BrokenAnswerError(TransportError):
     """The answer broke off, or its encoding is not what its headers say; the request may have been carried out."""
+
+
+class BatchError(KintoError):
+    """Some of a batch, or of a bulk operation, failed. The rest was done.
+
+    Attributes:
+        failures: what each was about (the instance, or the id or class where there is none), and its error: a
+            ``KintoError``, or pydantic's ``ValidationError`` for what does not fit its class and was not sent.
+    """
+
+    failures: tuple[tuple[Any, Exception], ...] = ()

@@ -24,9 +24,9 @@ class Task(Record, bucket="todo", collection="tasks"):
 @pytest.fixture(autouse=True)
 def _nothing_left_active() -> Iterator[None]:
     yield
-    binding.set_default(None)
+    binding.BLOCKING.set_default(None)
     with pytest.raises(NoClientError):
-        binding.current()
+        binding.BLOCKING.current()
 
 
 def test_without_a_client_the_error_says_how_to_make_one() -> None:
@@ -46,17 +46,17 @@ def test_without_a_client_the_error_says_how_to_make_one() -> None:
 
 def test_the_client_of_the_innermost_block_is_active(server: EmbeddedServer) -> None:
     with Client(server.url) as outer:
-        assert binding.current() is outer
+        assert binding.BLOCKING.current() is outer
         with Client(server.url) as inner:
-            assert binding.current() is inner
-        assert binding.current() is outer
+            assert binding.BLOCKING.current() is inner
+        assert binding.BLOCKING.current() is outer
 
 
 def test_an_exception_restores_the_client_before(server: EmbeddedServer) -> None:
     with Client(server.url) as outer:
         with pytest.raises(ZeroDivisionError), Client(server.url):
             _ = 1 / 0
-        assert binding.current() is outer
+        assert binding.BLOCKING.current() is outer
 
 
 def test_a_client_can_be_entered_twice_and_closes_at_the_outer_end(server: EmbeddedServer) -> None:
@@ -94,11 +94,11 @@ def test_an_instance_of_a_closed_client_can_go_on_with_another(kinto: Client, se
 def test_connect_serves_the_whole_process_and_blocks_have_their_own(server: EmbeddedServer) -> None:
     client = connect(server.url, auth=("alice", "s3cret"))
     with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(binding.current).result() is client
+        assert pool.submit(binding.BLOCKING.current).result() is client
     with Client(server.url) as inner:
-        assert binding.current() is inner
+        assert binding.BLOCKING.current() is inner
         with ThreadPoolExecutor(1) as pool:
-            assert pool.submit(binding.current).result() is client
+            assert pool.submit(binding.BLOCKING.current).result() is client
     client.close()
 
 
@@ -182,7 +182,7 @@ def test_threads_can_each_enter_a_shared_client(server: EmbeddedServer) -> None:
     def enter(_: int) -> bool:
         with client:
             inside.wait(5)
-            used = binding.current() is client
+            used = binding.BLOCKING.current() is client
             inside.wait(5)
         return used
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from kinto_models.models.async_interface import AsyncObjects
 from kinto_models.models.collection import Collection
 from kinto_models.models.group import Group
 from kinto_models.models.interface import Objects
 from kinto_models.models.options import Options
 from kinto_models.models.permissions import BucketPermissions
-from kinto_models.models.resource import Resource, handle, objects_of
+from kinto_models.models.resource import Resource, async_objects_of, handle, objects_of, place_of
 from kinto_models.models.stored import permissions_of
 
 __all__ = ["Bucket"]
@@ -31,9 +32,19 @@ class Bucket(Resource):
         return objects_of(self).sibling(Collection, bucket=self.id)
 
     @property
+    def acollections(self) -> AsyncObjects[Collection]:
+        """The collections of this bucket, for async code. Does no I/O."""
+        return async_objects_of(self).sibling(Collection, bucket=self.id)
+
+    @property
     def groups(self) -> Objects[Group]:
         """The groups of this bucket. Does no I/O."""
         return objects_of(self).sibling(Group, bucket=self.id)
+
+    @property
+    def agroups(self) -> AsyncObjects[Group]:
+        """The groups of this bucket, for async code. Does no I/O."""
+        return async_objects_of(self).sibling(Group, bucket=self.id)
 
     def collection(self, collection_id: str) -> Collection:
         """A collection by its id, as a way to its records: nothing is read, and it need not exist.
@@ -41,7 +52,7 @@ class Bucket(Resource):
         Raises:
             InvalidIdError: not an id.
         """
-        return handle(self.collections, collection_id)
+        return handle(place_of(self).sibling(Collection, bucket=self.id), collection_id)
 
     def group(self, group_id: str) -> Group:
         """A group by its id, such as to grant it permissions: nothing is read, and it need not exist.
@@ -49,4 +60,4 @@ class Bucket(Resource):
         Raises:
             InvalidIdError: not an id.
         """
-        return handle(self.groups, group_id)
+        return handle(place_of(self).sibling(Group, bucket=self.id), group_id)

@@ -6,11 +6,12 @@ from typing import Any, ClassVar, TypeVar
 
 from pydantic import AliasChoices, Field, SerializerFunctionWrapHandler, model_serializer
 
+from kinto_models.models.async_interface import AsyncObjects
 from kinto_models.models.interface import Objects
 from kinto_models.models.options import Options
 from kinto_models.models.permissions import CollectionPermissions
 from kinto_models.models.record import Record
-from kinto_models.models.resource import Resource, objects_of
+from kinto_models.models.resource import Resource, async_objects_of, objects_of
 from kinto_models.models.stored import permissions_of
 
 __all__ = ["Collection"]
@@ -67,3 +68,7 @@ class Collection(Resource):
     def records(self, model: type[R]) -> Objects[R]:
         """The records of this collection, as instances of ``model``. Does no I/O."""
         return objects_of(self).sibling(model, collection=self.id)
+
+    def arecords(self, model: type[R]) -> AsyncObjects[R]:
+        """The records of this collection, as instances of ``model``, for async code. Does no I/O."""
+        return async_objects_of(self).sibling(model, collection=self.id)

@@ -6,19 +6,23 @@ returns. The words that users read are written once, here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar, overload
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, overload
 
 from pydantic import BaseModel
+from typing_extensions import Self
 
 from kinto_models.models.expressions import Condition
+from kinto_models.models.outcomes import BulkResult, Outcome, Progress
+from kinto_models.models.plans import Plan
 from kinto_models.models.stored import Stored
 
 __all__ = ["Finder", "Objects", "Page", "SaveResult"]
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Stored)
+S = TypeVar("S", bound=Stored)
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -68,7 +72,7 @@ class Finder(Protocol[T]):
     Iterating reads page after page and keeps one in memory at a time.
     """
 
-    def where(self, *conditions: Condition | bool) -> Finder[T]:
+    def where(self, *conditions: Condition | bool) -> Self:
         """Adds conditions; all must hold.
 
         Raises:
@@ -76,7 +80,7 @@ class Finder(Protocol[T]):
         """
         ...
 
-    def sort(self, *keys: object) -> Finder[T]:
+    def sort(self, *keys: object) -> Self:
         """Sorts by these keys instead: ``Task.due``, ``-col(Task.due)``, ``"-last_modified"``.
 
         Raises:
@@ -84,15 +88,15 @@ class Finder(Protocol[T]):
         """
         ...
 
-    def limit(self, number: int) -> Finder[T]:
+    def limit(self, number: int) -> Self:
         """At most this many objects in all."""
         ...
 
-    def since(self, timestamp: int) -> Finder[T]:
+    def since(self, timestamp: int) -> Self:
         """Only objects changed after this timestamp, in milliseconds. Deleted ones are not listed."""
         ...
 
-    def before(self, timestamp: int) -> Finder[T]:
+    def before(self, timestamp: int) -> Self:
         """Only objects changed before this timestamp, in milliseconds. Deleted ones are not listed."""
         ...
 
@@ -156,15 +160,18 @@ class Finder(Protocol[T]):
     def __iter__(self) -> Iterator[T]: ...
 
 
-class Objects(Protocol[T]):
+class Objects(Protocol[R]):
     """The objects of one class in one place: reads them, and writes them under their ETags.
 
     Besides the errors that each method names, each raises ``ForbiddenError`` and ``UnauthorizedError``,
     ``ServerFailedError``, ``InvalidAnswerError`` and ``TransportError``: see ``kinto_models.errors``.
     """
 
+    awaited: ClassVar[bool] = False
+    """Whether the methods are coroutines."""
+
     @property
-    def model(self) -> type[T]:
+    def model(self) -> type[R]:
         """The class of the objects."""
         ...
 
@@ -183,7 +190,7 @@ class Objects(Protocol[T]):
         """Id of the collection that the objects are in, where they are in one."""
         ...
 
-    def get(self, object_id: str) -> T:
+    def get(self, object_id: str) -> R:
         """Reads one object.
 
         Raises:
@@ -193,7 +200,7 @@ class Objects(Protocol[T]):
         """
         ...
 
-    def get_or_none(self, object_id: str) -> T | None:
+    def get_or_none(self, object_id: str) -> R | None:
         """Reads one object, or returns None.
 
         Raises:
@@ -201,11 +208,11 @@ class Objects(Protocol[T]):
         """
         ...
 
-    def get_or_create(self, obj: T) -> tuple[T, bool]:
+    def get_or_create(self, obj: R) -> tuple[R, bool]:
         """Creates the object, or reads the one that has its id; tells which. Two at once do not collide."""
         ...
 
-    def create(self, obj: T) -> T:
+    def create(self, obj: R) -> R:
         """Creates the object and returns it, with its timestamp and permissions.
 
         Raises:
@@ -215,25 +222,25 @@ class Objects(Protocol[T]):
         """
         ...
 
-    def upsert(self, obj: T) -> SaveResult:
+    def upsert(self, obj: R) -> SaveResult:
         """Creates the object, or writes its fields over those of the one that has its id, whatever its ETag.
 
         Fields that the instance does not have stay on the server. Raises as ``create()`` does, but no conflict.
         """
         ...
 
-    def save(self, obj: T, *, force: bool = False) -> SaveResult:
+    def save(self, obj: R, *, force: bool = False) -> SaveResult:
         """What ``obj.save()`` does, here."""
         ...
 
-    def replace(self, obj: T, *, force: bool = False) -> SaveResult:
+    def replace(self, obj: R, *, force: bool = False) -> SaveResult:
         """What ``obj.replace()`` does, here."""
         ...
 
     @overload
-    def patch(self, target: T, /, **changes: Any) -> SaveResult: ...
+    def patch(self, target: R, /, **changes: Any) -> SaveResult: ...
     @overload
-    def patch(self, target: str, /, **changes: Any) -> T: ...
+    def patch(self, target: str, /, **changes: Any) -> R: ...
     def patch(self, target: Any, /, **changes: Any) -> Any:
         """Writes these fields only, of an instance or of the object with this id.
 
@@ -249,7 +256,7 @@ class Objects(Protocol[T]):
         """
         ...
 
-    def delete(self, target: T | str, *, force: bool = False, missing_ok: bool = False) -> bool:
+    def delete(self, target: R | str, *, force: bool = False, missing_ok: bool = False) -> bool:
         """Deletes an object, and tells whether there was one.
 
         Parameters:
@@ -269,11 +276,103 @@ class Objects(Protocol[T]):
         """Deletes every object that these credentials may delete, and tells how many."""
         ...
 
-    def refresh(self, obj: T) -> bool:
+    def refresh(self, obj: R) -> bool:
         """What ``obj.refresh()`` does, here."""
         ...
 
-    def find(self, *conditions: Condition | bool) -> Finder[T]:
+    def create_many(
+        self,
+        objs: Iterable[R],
+        *,
+        each: Callable[[R, Outcome[SaveResult]], object] | None = None,
+        progress: Callable[[Progress], object] | None = None,
+    ) -> BulkResult:
+        """Creates every object of an iterable, as ``create()`` does, with as few requests as the server allows.
+
+        The iterable is read as the objects are sent, so it may be longer than memory. It need not stop for an object
+        that fails: the others are written all the same.
+
+        Parameters:
+            objs: any iterable, such as a generator.
+            each: called for each object with its outcome, as soon as that is known. Failures are its own then: they
+                are neither kept nor raised.
+            progress: called after each request, such as ``kinto_models.cli.progress_bar()`` gives.
+
+        Raises:
+            BatchError: some failed, and there is no ``each``; or the server could not be reached any more, and what
+                followed was not sent.
+        """
+        ...
+
+    def save_many(
+        self,
+        objs: Iterable[R],
+        *,
+        force: bool = False,
+        each: Callable[[R, Outcome[SaveResult]], object] | None = None,
+        progress: Callable[[Progress], object] | None = None,
+    ) -> BulkResult:
+        """Saves every object of an iterable, as ``save()`` does: see ``create_many()``. Nothing is sent for objects
+        that have not changed.
+        """
+        ...
+
+    def upsert_many(
+        self,
+        objs: Iterable[R],
+        *,
+        each: Callable[[R, Outcome[SaveResult]], object] | None = None,
+        progress: Callable[[Progress], object] | None = None,
+    ) -> BulkResult:
+        """Creates or overwrites every object of an iterable, as ``upsert()`` does: see ``create_many()``."""
+        ...
+
+    def delete_many(
+        self,
+        targets: Iterable[R | str],
+        *,
+        force: bool = False,
+        missing_ok: bool = False,
+        each: Callable[[R | str, Outcome[bool]], object] | None = None,
+        progress: Callable[[Progress], object] | None = None,
+    ) -> BulkResult:
+        """Deletes every object of an iterable of instances and ids, as ``delete()`` does: see ``create_many()``."""
+        ...
+
+    def sync_to(self, desired: Iterable[R], *, delete: bool = True) -> Plan[R]:
+        """Compares what is on the server with an iterable of instances, by id, and tells what it takes to make both
+        equal. Reads the objects and writes nothing: ``apply()`` does.
+
+        An instance that is on the server as it is here counts as read, so that it can be changed and saved.
+
+        Parameters:
+            desired: all objects as they are to be. What the class does not declare is compared too, where it keeps
+                unknown fields. Permissions are sent with creations, and otherwise left alone.
+            delete: whether what is on the server and not in ``desired`` is to be deleted.
+
+        Raises:
+            ValueError: an id comes twice.
+            ReadOnlyFieldError: a difference in a field that is fixed after creation.
+            pydantic.ValidationError: an instance that does not fit its class.
+        """
+        ...
+
+    def apply(
+        self,
+        plan: Plan[R],
+        *,
+        each: Callable[[R, Outcome[SaveResult] | Outcome[bool]], object] | None = None,
+        progress: Callable[[Progress], object] | None = None,
+    ) -> BulkResult:
+        """Carries out a plan of ``sync_to()``: creations, changes and deletions, each only if nobody wrote the object
+        since it was compared; ``each``, ``progress`` and errors are those of ``create_many()``.
+
+        Raises:
+            BatchError: some failed, such as by a ``ConflictError``; make a new plan.
+        """
+        ...
+
+    def find(self, *conditions: Condition | bool) -> Finder[R]:
         """A query for the objects that meet all conditions; nothing is sent yet.
 
         Raises:
@@ -289,6 +388,6 @@ class Objects(Protocol[T]):
         """The timestamp of the list, in milliseconds, by one HEAD request. It grows with each change in it."""
         ...
 
-    def sibling(self, model: type[R], *, bucket: str | None = None, collection: str | None = None) -> Objects[R]:
+    def sibling(self, model: type[S], *, bucket: str | None = None, collection: str | None = None) -> Objects[S]:
         """The objects of another class through the same client; in the same bucket unless another is named."""
         ...

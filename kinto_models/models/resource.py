@@ -6,19 +6,20 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from typing_extensions import Self
 
-from kinto_models.errors import NotSavedError
+from kinto_models.errors import NoClientError, NotSavedError
 from kinto_models.models import binding
+from kinto_models.models.async_interface import AsyncFinder, AsyncObjects
 from kinto_models.models.expressions import Condition
 from kinto_models.models.interface import Finder, Objects, SaveResult
 from kinto_models.models.stored import Stored, changes_of, state_of
 from kinto_models.models.tracking import absorb
 from kinto_models.protocol.paths import check_id
 
-__all__ = ["Resource", "handle", "objects_of"]
+__all__ = ["Resource", "async_objects_of", "handle", "objects_of", "place_of"]
 
 R = TypeVar("R", bound="Resource")
 
@@ -41,7 +42,7 @@ class Resource(Stored):
             NotFoundError: there is none.
             NoClientError: no client is active.
         """
-        return binding.current().repository(cls).get(object_id)
+        return binding.BLOCKING.current().repository(cls).get(object_id)
 
     @classmethod
     def find(cls, *conditions: Condition | bool) -> Finder[Self]:
@@ -51,7 +52,7 @@ class Resource(Stored):
             QueryError: not a condition, or one that Kinto cannot answer.
             NoClientError: no client is active.
         """
-        return binding.current().repository(cls).find(*conditions)
+        return binding.BLOCKING.current().repository(cls).find(*conditions)
 
     def save(self, *, force: bool = False) -> SaveResult:
         """Writes what changed: creates a new object, patches the changed fields of one that was read or saved before,
@@ -109,6 +110,38 @@ class Resource(Stored):
         """
         return objects_of(self).refresh(self)
 
+    # The same for async code, through an AsyncClient
+
+    @classmethod
+    async def aget(cls, object_id: str) -> Self:
+        """Reads one object through the active async client: see ``get()``."""
+        return await binding.AWAITED.current().repository(cls).get(object_id)
+
+    @classmethod
+    def afind(cls, *conditions: Condition | bool) -> AsyncFinder[Self]:
+        """A query for objects of this class through the active async client: see ``AsyncFinder``."""
+        return binding.AWAITED.current().repository(cls).find(*conditions)
+
+    async def asave(self, *, force: bool = False) -> SaveResult:
+        """Writes what changed: see ``save()``. What is changed here while the server answers stays changed."""
+        return await async_objects_of(self).save(self, force=force)
+
+    async def apatch(self, **changes: Any) -> SaveResult:
+        """Writes these fields only: see ``patch()``."""
+        return await async_objects_of(self).patch(self, **changes)
+
+    async def areplace(self, *, force: bool = False) -> SaveResult:
+        """Writes every field: see ``replace()``."""
+        return await async_objects_of(self).replace(self, force=force)
+
+    async def adelete(self, *, force: bool = False, missing_ok: bool = False) -> bool:
+        """Deletes the object: see ``delete()``."""
+        return await async_objects_of(self).delete(self, force=force, missing_ok=missing_ok)
+
+    async def arefresh(self) -> bool:
+        """Reads the object again: see ``refresh()``."""
+        return await async_objects_of(self).refresh(self)
+
     def rebase(self, theirs: Self) -> None:
         """Puts the unsaved changes of this instance on top of ``theirs``, the same object read later. Sends nothing.
 
@@ -128,12 +161,38 @@ class Resource(Stored):
 
 def objects_of(obj: R) -> Objects[R]:
     """The repository that the instance is bound to, or that of the active client."""
-    bound = cast("Objects[R] | None", state_of(obj).objects)
-    return bound or binding.current().repository(type(obj))
+    bound: Objects[R] | None = state_of(obj).objects
+    if bound is not None and bound.awaited:
+        raise NoClientError(_WRONG_KIND.format("an AsyncClient", "await the twin whose name begins with an a"))
+    return bound if bound is not None else binding.BLOCKING.current().repository(type(obj))
 
 
-def handle(objects: Objects[R], object_id: str) -> R:
+def async_objects_of(obj: R) -> AsyncObjects[R]:
+    """The same, for async code."""
+    bound: AsyncObjects[R] | None = state_of(obj).objects
+    if bound is not None and not bound.awaited:
+        raise NoClientError(_WRONG_KIND.format("a blocking Client", "call the twin without the a"))
+    return bound if bound is not None else binding.AWAITED.current().repository(type(obj))
+
+
+_WRONG_KIND = (
+    "this instance came from {}: {}, or use a repository of the client that is to do it: "
+    "client.repository(Task).save(task)"
+)
+
+
+def place_of(obj: R) -> Objects[R] | AsyncObjects[R]:
+    """Where the instance is: the repository of either kind that it is bound to, or that of the active client."""
+    bound: Objects[R] | AsyncObjects[R] | None = state_of(obj).objects
+    return bound if bound is not None else binding.anyone().repository(type(obj))
+
+
+def handle(objects: Objects[R] | AsyncObjects[R], object_id: str) -> R:
     """An instance that stands for an object by its id alone. Nothing is read, and the object need not exist.
+
+    Parameters:
+        objects: the repository, of either kind, that it is bound to.
+        object_id: its id.
 
     Raises:
         InvalidIdError: not an id.

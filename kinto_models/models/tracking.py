@@ -87,10 +87,16 @@ def storable(obj: BaseModel) -> Data:
     return dump(parse(type(obj), dump(obj)))
 
 
-def diff(obj: BaseModel, data: Data) -> Changes:
-    """What the instance has that ``data``, the object as the server told it, has not."""
+def diff(obj: BaseModel, data: Data, mine: Data | None = None) -> Changes:
+    """What the instance has that ``data``, the object as the server told it, has not.
+
+    Parameters:
+        obj: the instance.
+        data: the object.
+        mine: the instance as ``storable()`` has it, where that is known.
+    """
     try:
-        mine = storable(obj)
+        mine = storable(obj) if mine is None else mine
     except ValueError:  # pydantic's, or JSON's of a NaN: a change all the same, which no save() will send
         mine = dump(obj)
     both = _Both(obj, mine, parse(type(obj), data))
@@ -152,13 +158,22 @@ def _same_but_for_order(a: Any, b: Any) -> bool:
     return bool(a == b) and str(a) == str(b)
 
 
-def absorb(obj: R, told: R, keep: Collection[str] = ()) -> None:
+def absorb(obj: R, told: R, keep: Collection[str] = (), sent: Data | None = None) -> None:
     """Makes the instance equal to ``told``, what the server answered, but for the fields in ``keep``.
 
     Values that are the same stay the very objects that they are, so that what the caller holds of them stays part of
     the instance.
+
+    Parameters:
+        obj: the instance.
+        told: what the server answered.
+        keep: names of fields that stay as they are.
+        sent: what the instance was, by ``dump()``, when the request was made: what changed since then stays too.
     """
-    both = _Both(obj, dump(obj), told)
+    now = dump(obj)
+    if sent is not None and now != sent:
+        keep = {*keep, *names_of(type(obj), [w for w in {**sent, **now} if not _equal_in(w, sent, now)])}
+    both = _Both(obj, now, told)
     for name, wire in wire_names(type(obj)).items():
         differs = name in SERVER_OWNED or not both.equal(wire)
         if name not in keep and differs and name in vars(told):
@@ -166,6 +181,10 @@ def absorb(obj: R, told: R, keep: Collection[str] = ()) -> None:
     if obj.__pydantic_extra__ is not None and told.__pydantic_extra__ is not None:
         _absorb_extra(obj.__pydantic_extra__, told.__pydantic_extra__, keep)
     obj.__pydantic_fields_set__.update(told.__pydantic_fields_set__)
+
+
+def _equal_in(wire: str, a: Data, b: Data) -> bool:
+    return wire in a and wire in b and same(a[wire], b[wire])
 
 
 def _absorb_extra(mine: Data, theirs: Data, keep: Collection[str]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
-__all__ = ["Conversation", "Operation", "Request", "Response"]
+__all__ = ["Conversation", "Emit", "Operation", "Request", "Response", "Stream", "drain", "hand"]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -85,3 +85,33 @@ Conversation: TypeAlias = Generator[Operation[Any], Any, T]
 
 An error of an operation is thrown into the generator, which may answer it with another operation.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Emit(Generic[T]):
+    """A result that a stream gives before it ends."""
+
+    value: T
+
+
+Stream: TypeAlias = "Generator[Operation[Any] | Emit[T], Any, None]"
+"""A conversation with many results: yields operations, and what it has to give between them."""
+
+
+def hand(stream: Stream[T], result: Any) -> Operation[Any] | Emit[T] | None:
+    """Hands a stream the result that it asked for; its next step, or None where it ends."""
+    try:
+        return stream.send(result)
+    except StopIteration:
+        return None
+
+
+def drain(stream: Stream[T], take: Callable[[T], object]) -> Conversation[None]:
+    """The stream as a conversation: each result is handed to ``take``."""
+    step = next(stream, None)
+    while step is not None:
+        if isinstance(step, Emit):
+            take(step.value)
+            step = next(stream, None)
+        else:
+            step = hand(stream, (yield step))

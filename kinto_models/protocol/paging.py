@@ -7,11 +7,10 @@ that gave it, because the credentials go there too.
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from kinto_models.errors import ForeignPageError
-from kinto_models.protocol.messages import Operation
+from kinto_models.protocol.messages import Emit, Operation, Stream
 from kinto_models.protocol.operations import Listing, relist
 
 __all__ = ["pages"]
@@ -19,8 +18,8 @@ __all__ = ["pages"]
 _PORTS = {"http": 80, "https": 443}
 
 
-def pages(first: Operation[Listing]) -> Generator[Operation[Listing], Listing, None]:
-    """Yields the operation for each page and receives the page; ends after the last.
+def pages(first: Operation[Listing]) -> Stream[Listing]:
+    """Gives one page after another; ends after the last.
 
     Raises:
         ForeignPageError: the next page is on another origin, outside the server's root, or one that was read before.
@@ -28,7 +27,8 @@ def pages(first: Operation[Listing]) -> Generator[Operation[Listing], Listing, N
     seen = {first.request.target}
     operation: Operation[Listing] | None = first
     while operation is not None:
-        listing = yield operation
+        listing: Listing = yield operation
+        yield Emit(listing)
         operation = _following(listing, seen)
 
 

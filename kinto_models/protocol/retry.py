@@ -32,6 +32,15 @@ class RetryPolicy:
     backoff: float = 0.1
     longest: float = 30.0
 
+    @classmethod
+    def of(cls, retry: int | RetryPolicy) -> RetryPolicy:
+        """Reads what a client takes as ``retry``.
+
+        Raises:
+            ValueError: a negative number.
+        """
+        return cls(retries=retry) if isinstance(retry, int) else retry
+
     def __post_init__(self) -> None:
         if self.retries < 0 or self.backoff < 0 or self.longest < 0:
             raise ValueError(f"{self!r}: none of the three may be negative")

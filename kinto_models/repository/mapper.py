@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Generic, Literal, TypeVar, cast
 
@@ -17,7 +18,7 @@ from kinto_models.errors import (
     InvalidRecordError,
     ReadOnlyFieldError,
 )
-from kinto_models.models.interface import Objects, Page, SaveResult
+from kinto_models.models.interface import Page, SaveResult
 from kinto_models.models.state import Snapshot
 from kinto_models.models.stored import Stored, attach, state_of
 from kinto_models.models.tracking import Changes, absorb, diff, dump, names_of, parse, same, wire_names
@@ -25,8 +26,9 @@ from kinto_models.protocol.bodies import Patch, basic_patch, envelope, json_patc
 from kinto_models.protocol.messages import Conversation, Operation, Request
 from kinto_models.protocol.operations import Answer, Listing
 from kinto_models.protocol.paths import Plural
+from kinto_models.types import Data
 
-__all__ = ["Mapper", "Tombstone", "load_one", "load_page", "patch_of", "send"]
+__all__ = ["Draft", "Mapper", "Tombstone", "load_one", "load_page", "patch_of", "send"]
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -78,7 +80,7 @@ def load_one(model: type[M], answer: Answer) -> M:
     return obj
 
 
-def load_page(model: type[M], listing: Listing, objects: Objects[Any] | None = None) -> Page[M]:
+def load_page(model: type[M], listing: Listing, objects: Any = None) -> Page[M]:
     """The objects of a page, validated straight from its bytes. Resources are tied to the answer they came from."""
     try:
         items: list[M] = _many(model).validate_json(listing.body)["data"]
@@ -91,16 +93,46 @@ def load_page(model: type[M], listing: Listing, objects: Objects[Any] | None = N
     return Page(items, listing.timestamp)
 
 
+@dataclass(slots=True)
+class Draft(Generic[R]):
+    """What is about to be written of an instance.
+
+    Attributes:
+        obj: the instance.
+        dumped: its data as JSON, as it is.
+        data: the same, validated.
+        permissions: the ACEs that changed.
+        names: names of the fields that are sent.
+    """
+
+    obj: R
+    dumped: Data
+    data: Data
+    permissions: dict[str, list[str]]
+    names: frozenset[str] = frozenset()
+
+    def all(self) -> Draft[R]:
+        """With every field in it."""
+        self.names = names_of(type(self.obj), self.data)
+        return self
+
+    def changes(self, told: Data | None) -> Changes:
+        """What of it the object, as the server told it, has not; nothing where nothing was told."""
+        changes = Changes() if told is None else diff(self.obj, told, self.data)
+        self.names = changes.names
+        return changes
+
+
 class Mapper(Generic[R]):
     """Translates for one class in one place.
 
     Attributes:
         model: the class.
         place: its plural endpoint.
-        objects: the repository that what is loaded is tied to.
+        objects: the repository, of either kind, that what is loaded is tied to.
     """
 
-    def __init__(self, model: type[R], place: Plural, objects: Objects[R]) -> None:
+    def __init__(self, model: type[R], place: Plural, objects: Any) -> None:
         self.model = model
         self.place = place
         self.objects = objects
@@ -125,16 +157,27 @@ class Mapper(Generic[R]):
         attach(obj, Snapshot(answer.body, self.objects), None)
         return obj
 
-    def acknowledge(
-        self, obj: R, answer: Answer, sent: frozenset[str], keep: frozenset[str] = frozenset()
-    ) -> SaveResult:
-        """Takes what the server answered to a write into the instance, but for the fields in ``keep``."""
-        self.take(obj, self.load(answer), keep)
+    def acknowledge(self, draft: Draft[R], answer: Answer, keep: frozenset[str] = frozenset()) -> SaveResult:
+        """Takes what the server answered to a write into the instance, but for the fields in ``keep`` and for what was
+        changed while the answer was on its way.
+        """
+        obj, told, unsaved = draft.obj, self.load(answer), state_of(draft.obj).permissions
+        absorb(obj, told, keep, draft.dumped)
+        self.tie(obj, told)
+        if unsaved is not None and unsaved.changes() != draft.permissions:
+            shown = type(unsaved)(state_of(obj).shown)
+            state_of(obj).permissions = unsaved.moved(shown) if shown.known else unsaved
+        sent = draft.names | {"permissions"} if draft.permissions else draft.names
         return SaveResult(answer.created, sent, obj.etag)
 
-    def take(self, obj: R, told: R, keep: frozenset[str] = frozenset()) -> None:
+    def take(self, obj: R, told: R) -> None:
         """Makes the instance what the server told, and ties it to that answer."""
-        absorb(obj, told, keep)
+        absorb(obj, told)
+        self.tie(obj, told)
+
+    def tie(self, obj: R, told: R) -> None:
+        """Ties the instance to an answer that tells the same."""
+        vars(obj)["last_modified"] = told.last_modified
         state_of(obj).take(state_of(told))
         state_of(obj).objects = self.objects
 
@@ -154,9 +197,9 @@ class Mapper(Generic[R]):
 
     # To the server
 
-    def checked(self, obj: R) -> dict[str, Any]:
-        """The instance's data as JSON, validated, and sure to be read back as it is: changes made in place are not
-        validated when they are made.
+    def draft(self, obj: R) -> Draft[R]:
+        """The instance as it can be stored: validated, and sure to be read back as it is, because changes made in
+        place are not validated when they are made.
         """
         if not isinstance(obj, self.model):
             raise TypeError(f"this repository is of {self.model.__name__}, not of {type(obj).__name__}")
@@ -168,7 +211,7 @@ class Mapper(Generic[R]):
                     f"{self.model.__name__}.{name} holds a secret that pydantic writes as asterisks, and it would be "
                     "lost: give it a field_serializer that returns get_secret_value()"
                 )
-        return dump(told)
+        return Draft(obj, data, dump(told), obj.permissions.changes())
 
     def refuse_readonly(self, changes: Changes) -> None:
         """Raises ReadOnlyFieldError if a field that is fixed after creation is among the changes."""
@@ -178,10 +221,6 @@ class Mapper(Generic[R]):
                 f"{self.model.__name__}.{fixed[0]} is readonly: it is fixed when the object is created; "
                 "refresh() brings its value back"
             )
-
-    def names(self, data: dict[str, Any]) -> frozenset[str]:
-        """The fields' names on the class, for stored names."""
-        return names_of(self.model, data)
 
 
 def _masked(value: Any) -> bool:

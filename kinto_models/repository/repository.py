@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar, overload
+from collections.abc import AsyncIterable, Callable, Iterable
+from typing import Any, ClassVar, Generic, TypeVar, overload
 
+from kinto_models.models.async_interface import AsyncObjects
 from kinto_models.models.expressions import Condition
 from kinto_models.models.interface import Objects, SaveResult
+from kinto_models.models.outcomes import BulkResult, Outcome, Progress
+from kinto_models.models.plans import Plan
 from kinto_models.models.stored import Stored
-from kinto_models.protocol import operations
-from kinto_models.protocol.filters import Query as Wire
-from kinto_models.repository import reads, writes
+from kinto_models.protocol.messages import Conversation
+from kinto_models.repository import plans, reads, writes
+from kinto_models.repository.bulk import Bulk, listed
 from kinto_models.repository.mapper import Mapper
 from kinto_models.repository.places import place_of
-from kinto_models.repository.query import Query, delete_pages
-from kinto_models.repository.runner import Runner
+from kinto_models.repository.query import AsyncQuery, Query
+from kinto_models.repository.runner import AsyncRunner, Runner
 
-__all__ = ["Repository"]
+__all__ = ["AsyncRepository", "Placed", "Repository"]
 
 R = TypeVar("R", bound=Stored)
 S = TypeVar("S", bound=Stored)
+T = TypeVar("T")
 
 
-class Repository(Objects[R], Generic[R]):
-    """The objects of one class in one place: reads them, and writes them under their ETags.
+class Placed(Generic[R]):
+    """Where a repository is: what both kinds have in common."""
 
-    Get one from a client: ``client.repository(Task)``. Does no I/O by itself, and is safe to share between threads.
-    """
-
-    def __init__(
-        self, runner: Runner, model: type[R], bucket: str | None = None, collection: str | None = None
-    ) -> None:
+    def __init__(self, runner: Any, model: type[R], bucket: str | None = None, collection: str | None = None) -> None:
         self._runner = runner
         self._mapper: Mapper[R] = Mapper(model, place_of(model, bucket, collection), self)
         self._bucket = bucket if bucket is not None else model.__kinto__.bucket
@@ -37,19 +37,37 @@ class Repository(Objects[R], Generic[R]):
 
     @property
     def model(self) -> type[R]:
+        """The class of the objects."""
         return self._mapper.model
 
     @property
     def url(self) -> str:
-        return self._runner.transport.root + self._mapper.place.path
+        """The absolute address of the list."""
+        root: str = self._runner.transport.root
+        return root + self._mapper.place.path
 
     @property
     def bucket(self) -> str | None:
+        """Id of the bucket that the objects are in, where they are in one."""
         return self._bucket
 
     @property
     def collection(self) -> str | None:
+        """Id of the collection that the objects are in, where they are in one."""
         return self._collection
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.model.__name__} at {self._mapper.place.path}>"
+
+
+class Repository(Placed[R], Objects[R]):
+    """The objects of one class in one place: reads them, and writes them under their ETags.
+
+    Get one from a client: ``client.repository(Task)``. Does no I/O by itself, and is safe to share between threads.
+    """
+
+    awaited: ClassVar[bool] = False
+    _runner: Runner
 
     def get(self, object_id: str) -> R:
         return self._runner.converse(reads.get(self._mapper, object_id))
@@ -61,8 +79,7 @@ class Repository(Objects[R], Generic[R]):
         return self._runner.converse(writes.get_or_create(self._mapper, obj))
 
     def create(self, obj: R) -> R:
-        self._runner.converse(writes.create(self._mapper, obj))
-        return obj
+        return self._runner.converse(writes.created(self._mapper, obj))
 
     def upsert(self, obj: R) -> SaveResult:
         return self._runner.converse(writes.upsert(self._mapper, obj))
@@ -77,31 +94,211 @@ class Repository(Objects[R], Generic[R]):
     def patch(self, target: R, /, **changes: Any) -> SaveResult: ...
     @overload
     def patch(self, target: str, /, **changes: Any) -> R: ...
-    def patch(self, target: R | str, /, **changes: Any) -> SaveResult | R:
-        if isinstance(target, str):
-            return self._runner.converse(writes.patch_by_id(self._mapper, target, changes))
-        return self._runner.converse(writes.patch(self._mapper, target, changes))
+    def patch(self, target: R | str, /, **changes: Any) -> Any:
+        return self._runner.converse(writes.patch_either(self._mapper, target, changes))
 
     def delete(self, target: R | str, *, force: bool = False, missing_ok: bool = False) -> bool:
         return self._runner.converse(writes.delete(self._mapper, target, force=force, missing_ok=missing_ok))
 
     def delete_all(self) -> int:
-        return delete_pages(self._runner, self._mapper.place, Wire())
+        return self._runner.converse(writes.delete_all(self._mapper))
 
     def refresh(self, obj: R) -> bool:
         return self._runner.converse(writes.refresh(self._mapper, obj))
+
+    def create_many(
+        self,
+        objs: Iterable[R],
+        *,
+        each: Callable[[R, Outcome[SaveResult]], object] | None = None,
+        progress: Callable[[Progress], object] | None = None,
+    ) -> BulkResult:
+        return self._many(objs, lambda obj: writes.create(self._mapper, obj), each, progress)
+
+    def save_many(
+        self,
+        objs: Iterable[R],
+        *,
+        force: bool = False,
+        each: Callable[[R, Outcome[SaveResult]], object] | None = None,
+        progress: Callable[[Progress], object] | None = None,
+    ) -> BulkResult:
+        return self._many(objs, lambda obj: writes.save(self._mapper, obj, force=force), each, progress)
+
+    def upsert_many(
+        self,
+        objs: Iterable[R],
+        *,
+        each: Callable[[R, Outcome[SaveResult]], object] | None = None,
+        progress: Callable[[Progress], object] | None = None,
+    ) -> BulkResult:
+        return self._many(objs, lambda obj: writes.upsert(self._mapper, obj), each, progress)
+
+    def delete_many(
+        self,
+        targets: Iterable[R | str],
+        *,
+        force: bool = False,
+        missing_ok: bool = False,
+        each: Callable[[R | str, Outcome[bool]], object] | None = None,
+        progress: Callable[[Progress], object] | None = None,
+    ) -> BulkResult:
+        def begin(target: R | str) -> Conversation[bool]:
+            return writes.delete(self._mapper, target, force=force, missing_ok=missing_ok)
+
+        return self._many(targets, begin, each, progress)
+
+    def sync_to(self, desired: Iterable[R], *, delete: bool = True) -> Plan[R]:
+        return self._runner.converse(plans.compare(self._mapper, self.find()._pages(), desired, delete=delete))
+
+    def apply(
+        self,
+        plan: Plan[R],
+        *,
+        each: Callable[[R, Outcome[SaveResult] | Outcome[bool]], object] | None = None,
+        progress: Callable[[Progress], object] | None = None,
+    ) -> BulkResult:
+        return self._many(plans.steps(plan), plans.taking(self._mapper, plan), each, progress)
+
+    def _many(
+        self,
+        objs: Iterable[T],
+        begin: Callable[[T], Conversation[Any]],
+        each: Callable[[T, Outcome[Any]], object] | None,
+        progress: Callable[[Progress], object] | None,
+    ) -> BulkResult:
+        return self._runner.converse(Bulk(self._runner.limits, begin, each, progress).run(objs))
 
     def find(self, *conditions: Condition | bool) -> Query[R]:
         return Query(self._runner, self._mapper.place, self, self.model).where(*conditions)
 
     def count(self) -> int:
-        return self._runner.run(operations.count(self._mapper.place, Wire()))
+        return self.find().count()
 
     def timestamp(self) -> int:
-        return self._runner.run(operations.get_timestamp(self._mapper.place))
+        return self.find().timestamp()
 
     def sibling(self, model: type[S], *, bucket: str | None = None, collection: str | None = None) -> Repository[S]:
         return Repository(self._runner, model, bucket if bucket is not None else self._bucket, collection)
 
-    def __repr__(self) -> str:
-        return f"<Repository of {self.model.__name__} at {self._mapper.place.path}>"
+
+class AsyncRepository(Placed[R], AsyncObjects[R]):
+    """The same for async code: ``async_client.repository(Task)``. Does no I/O by itself."""
+
+    awaited: ClassVar[bool] = True
+    _runner: AsyncRunner
+
+    async def get(self, object_id: str) -> R:
+        return await self._runner.converse(reads.get(self._mapper, object_id))
+
+    async def get_or_none(self, object_id: str) -> R | None:
+        return await self._runner.converse(reads.get_or_none(self._mapper, object_id))
+
+    async def get_or_create(self, obj: R) -> tuple[R, bool]:
+        return await self._runner.converse(writes.get_or_create(self._mapper, obj))
+
+    async def create(self, obj: R) -> R:
+        return await self._runner.converse(writes.created(self._mapper, obj))
+
+    async def upsert(self, obj: R) -> SaveResult:
+        return await self._runner.converse(writes.upsert(self._mapper, obj))
+
+    async def save(self, obj: R, *, force: bool = False) -> SaveResult:
+        return await self._runner.converse(writes.save(self._mapper, obj, force=force))
+
+    async def replace(self, obj: R, *, force: bool = False) -> SaveResult:
+        return await self._runner.converse(writes.replace(self._mapper, obj, force=force))
+
+    @overload
+    async def patch(self, target: R, /, **changes: Any) -> SaveResult: ...
+    @overload
+    async def patch(self, target: str, /, **changes: Any) -> R: ...
+    async def patch(self, target: R | str, /, **changes: Any) -> Any:
+        return await self._runner.converse(writes.patch_either(self._mapper, target, changes))
+
+    async def delete(self, target: R | str, *, force: bool = False, missing_ok: bool = False) -> bool:
+        return await self._runner.converse(writes.delete(self._mapper, target, force=force, missing_ok=missing_ok))
+
+    async def delete_all(self) -> int:
+        return await self._runner.converse(writes.delete_all(self._mapper))
+
+    async def refresh(self, obj: R) -> bool:
+        return await self._runner.converse(writes.refresh(self._mapper, obj))
+
+    async def create_many(
+        self,
+        objs: Iterable[R] | AsyncIterable[R],
+        *,
+        each: Callable[[R, Outcome[SaveResult]], object] | None = None,
+        progress: Callable[[Progress], object] | None = None,
+    ) -> BulkResult:
+        return await self._many(objs, lambda obj: writes.create(self._mapper, obj), each, progress)
+
+    async def save_many(
+        self,
+        objs: Iterable[R] | AsyncIterable[R],
+        *,
+        force: bool = False,
+        each: Callable[[R, Outcome[SaveResult]], object] | None = None,
+        progress: Callable[[Progress], object] | None = None,
+    ) -> BulkResult:
+        return await self._many(objs, lambda obj: writes.save(self._mapper, obj, force=force), each, progress)
+
+    async def upsert_many(
+        self,
+        objs: Iterable[R] | AsyncIterable[R],
+        *,
+        each: Callable[[R, Outcome[SaveResult]], object] | None = None,
+        progress: Callable[[Progress], object] | None = None,
+    ) -> BulkResult:
+        return await self._many(objs, lambda obj: writes.upsert(self._mapper, obj), each, progress)
+
+    async def delete_many(
+        self,
+        targets: Iterable[R | str] | AsyncIterable[R | str],
+        *,
+        force: bool = False,
+        missing_ok: bool = False,
+        each: Callable[[R | str, Outcome[bool]], object] | None = None,
+        progress: Callable[[Progress], object] | None = None,
+    ) -> BulkResult:
+        def begin(target: R | str) -> Conversation[bool]:
+            return writes.delete(self._mapper, target, force=force, missing_ok=missing_ok)
+
+        return await self._many(targets, begin, each, progress)
+
+    async def sync_to(self, desired: Iterable[R] | AsyncIterable[R], *, delete: bool = True) -> Plan[R]:
+        wanted = await listed(desired)
+        return await self._runner.converse(plans.compare(self._mapper, self.find()._pages(), wanted, delete=delete))
+
+    async def apply(
+        self,
+        plan: Plan[R],
+        *,
+        each: Callable[[R, Outcome[SaveResult] | Outcome[bool]], object] | None = None,
+        progress: Callable[[Progress], object] | None = None,
+    ) -> BulkResult:
+        return await self._many(plans.steps(plan), plans.taking(self._mapper, plan), each, progress)
+
+    async def _many(
+        self,
+        objs: Iterable[T] | AsyncIterable[T],
+        begin: Callable[[T], Conversation[Any]],
+        each: Callable[[T, Outcome[Any]], object] | None,
+        progress: Callable[[Progress], object] | None,
+    ) -> BulkResult:
+        return await Bulk(self._runner.limits, begin, each, progress).run_async(self._runner.converse, objs)
+
+    def find(self, *conditions: Condition | bool) -> AsyncQuery[R]:
+        return AsyncQuery(self._runner, self._mapper.place, self, self.model).where(*conditions)
+
+    async def count(self) -> int:
+        return await self.find().count()
+
+    async def timestamp(self) -> int:
+        return await self.find().timestamp()
+
+    def sibling(
+        self, model: type[S], *, bucket: str | None = None, collection: str | None = None
+    ) -> AsyncRepository[S]:
+        return AsyncRepository(self._runner, model, bucket if bucket is not None else self._bucket, collection)

@@ -20,16 +20,30 @@ from kinto_models.errors import (
 )
 from kinto_models.models.ids import ServerIds
 from kinto_models.models.interface import SaveResult
-from kinto_models.models.stored import Stored, changes_of, state_of
-from kinto_models.models.tracking import SERVER_OWNED, Changes, absorb, diff, parse, wire_names
+from kinto_models.models.stored import Stored, state_of
+from kinto_models.models.tracking import SERVER_OWNED, Changes, absorb, diff, dump, names_of, parse, wire_names
 from kinto_models.protocol import operations
 from kinto_models.protocol.bodies import envelope
+from kinto_models.protocol.filters import Query as Wire
 from kinto_models.protocol.messages import Conversation
 from kinto_models.protocol.operations import Answer
-from kinto_models.repository.mapper import Mapper, Tombstone, load_one, patch_of, send
+from kinto_models.repository.mapper import Draft, Mapper, Tombstone, load_one, patch_of, send
 from kinto_models.repository.reads import NO_OBJECT, NO_PARENT, get
+from kinto_models.repository.selection import delete_pages
 
-__all__ = ["create", "delete", "get_or_create", "patch", "patch_by_id", "refresh", "replace", "save", "upsert"]
+__all__ = [
+    "create",
+    "created",
+    "delete",
+    "delete_all",
+    "get_or_create",
+    "overwrite",
+    "patch_either",
+    "refresh",
+    "replace",
+    "save",
+    "upsert",
+]
 
 R = TypeVar("R", bound=Stored)
 
@@ -39,9 +53,8 @@ _ROUNDS = 5
 
 def create(mapper: Mapper[R], obj: R) -> Conversation[SaveResult]:
     """Creates the object; an error where one has its id."""
-    data = mapper.checked(obj)
-    permissions = obj.permissions.changes()
-    body = envelope(data, permissions or None)
+    draft = mapper.draft(obj).all()
+    body = envelope(draft.data, draft.permissions or None)
     if obj.id == "" and isinstance(mapper.model.__kinto__.ids, ServerIds):
         operation = operations.create_anywhere(mapper.place, body)
     else:
@@ -50,20 +63,26 @@ def create(mapper: Mapper[R], obj: R) -> Conversation[SaveResult]:
         answer = yield from send(operation)
     except AlreadyExistsError as error:
         raise mapper.conflict(error, obj) from None
-    return mapper.acknowledge(obj, answer, _sent(mapper.names(data), permissions))
+    return mapper.acknowledge(draft, answer)
+
+
+def created(mapper: Mapper[R], obj: R) -> Conversation[R]:
+    """Creates the object and returns it."""
+    yield from create(mapper, obj)
+    return obj
 
 
 def save(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResult]:
     """Creates a new object, patches a changed one, sends nothing for one that is not."""
     if not mapper.knows(obj):
         return (yield from replace(mapper, obj, force=True) if force else create(mapper, obj))
-    mapper.checked(obj)  # first of all: what cannot be stored must not pass for unchanged
-    changes, permissions = changes_of(obj), obj.permissions.changes()
-    if not changes and not permissions:
+    draft = mapper.draft(obj)  # first of all: what cannot be stored must not pass for unchanged
+    changes = draft.changes(state_of(obj).data)
+    if not changes and not draft.permissions:
         return SaveResult(created=False, changed=frozenset(), etag=obj.etag)
     mapper.refuse_readonly(changes)
-    answer = yield from _patched(mapper, obj, changes, permissions, only=_unchanged(obj, force=force))
-    return mapper.acknowledge(obj, answer, _sent(changes.names, permissions))
+    answer = yield from _patched(mapper, draft, changes, only=_unchanged(obj, force=force))
+    return mapper.acknowledge(draft, answer)
 
 
 def replace(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResult]:
@@ -73,17 +92,22 @@ def replace(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResul
             f"{_called(obj)} was never read or saved here, so there is no ETag to check: save() creates it, "
             "replace(force=True) overwrites whatever is there"
         )
-    mapper.refuse_readonly(changes_of(obj) if mapper.knows(obj) else Changes())
-    data = mapper.checked(obj)
+    draft = mapper.draft(obj)
+    if mapper.knows(obj):
+        mapper.refuse_readonly(draft.changes(state_of(obj).data))
+    return (yield from overwrite(mapper, draft, only=_unchanged(obj, force=force)))
+
+
+def overwrite(mapper: Mapper[R], draft: Draft[R], *, only: int | None) -> Conversation[SaveResult]:
+    """Writes a whole draft, ``only`` if the object's timestamp is this one."""
     # With any ACE in it, a PUT replaces all of them (https://docs.kinto-storage.org/en/stable/api/1.x/permissions.html).
-    permissions = obj.permissions.all() if obj.permissions.changes() else {}
-    body = envelope(data, permissions or None)
+    permissions = draft.obj.permissions.all() if draft.permissions else None
+    body = envelope(draft.all().data, permissions)
     try:
-        operation = operations.replace(mapper.place, obj.id, body, only=_unchanged(obj, force=force))
-        answer = yield from send(operation)
+        answer = yield from send(operations.replace(mapper.place, draft.obj.id, body, only=only))
     except ConflictError as error:
-        raise _missing_or_conflict(mapper, error, obj) from None
-    return mapper.acknowledge(obj, answer, _sent(mapper.names(data), permissions))
+        raise _missing_or_conflict(mapper, error, draft.obj) from None
+    return mapper.acknowledge(draft, answer)
 
 
 def patch(mapper: Mapper[R], obj: R, values: dict[str, Any]) -> Conversation[SaveResult]:
@@ -93,17 +117,15 @@ def patch(mapper: Mapper[R], obj: R, values: dict[str, Any]) -> Conversation[Sav
         raise NotSavedError(f"{_called(obj)} was never read or saved here: save() it, or patch() it by its id")
     _refuse_unknown(mapper, values)
     trial = parse(mapper.model, data).model_copy(update=values)
-    mapper.checked(trial)
-    changes = _only_of(diff(trial, data), {wire_names(mapper.model).get(name, name) for name in values}, values)
+    wanted = mapper.draft(trial).changes(data)
+    changes = _only_of(wanted, {wire_names(mapper.model).get(name, name) for name in values}, values)
     if not changes:
         return SaveResult(created=False, changed=frozenset(), etag=obj.etag)
     mapper.refuse_readonly(changes)
-    answer = yield from _patched(mapper, obj, changes, {}, only=_unchanged(obj, force=False))
-    permissions = state_of(obj).permissions
-    result = mapper.acknowledge(obj, answer, changes.names, keep=diff(obj, data).names - changes.names)
-    if permissions is not None and permissions.changes():
-        state_of(obj).permissions = permissions
-    return result
+    draft = Draft(obj, dump(obj), {}, {}, changes.names)
+    unsaved = diff(obj, data).names - changes.names
+    answer = yield from _patched(mapper, draft, changes, only=_unchanged(obj, force=False))
+    return mapper.acknowledge(draft, answer, keep=unsaved)
 
 
 def patch_by_id(mapper: Mapper[R], object_id: str, values: dict[str, Any]) -> Conversation[R]:
@@ -120,6 +142,16 @@ def patch_by_id(mapper: Mapper[R], object_id: str, values: dict[str, Any]) -> Co
     mapper.refuse_readonly(changes)
     answer = yield from send(operations.patch(mapper.place, object_id, patch_of(changes, {}), only=None))
     return mapper.load(answer)
+
+
+def patch_either(mapper: Mapper[R], target: R | str, values: dict[str, Any]) -> Conversation[Any]:
+    """Writes some fields of an instance, or of the object with this id."""
+    return patch_by_id(mapper, target, values) if isinstance(target, str) else patch(mapper, target, values)
+
+
+def delete_all(mapper: Mapper[Any]) -> Conversation[int]:
+    """Deletes every object."""
+    return delete_pages(mapper.place, Wire())
 
 
 def delete(mapper: Mapper[R], target: R | str, *, force: bool, missing_ok: bool) -> Conversation[bool]:
@@ -190,37 +222,32 @@ def upsert(mapper: Mapper[R], obj: R) -> Conversation[SaveResult]:
             theirs = theirs or (yield from _found(mapper, obj.id, error))
         if theirs is not None:
             try:
-                return (yield from _overwrite(mapper, obj, theirs))
+                return (yield from _merged(mapper, obj, theirs))
             except (ConflictError, NotFoundError):
                 continue
     raise _restless(obj)
 
 
-def _overwrite(mapper: Mapper[R], obj: R, theirs: R) -> Conversation[SaveResult]:
-    found = state_of(theirs)
-    whole = diff(obj, found.data or {})
-    changes, permissions = Changes(whole.written, names=mapper.names(whole.written)), obj.permissions.changes()
+def _merged(mapper: Mapper[R], obj: R, theirs: R) -> Conversation[SaveResult]:
+    found, draft = state_of(theirs), mapper.draft(obj)
+    written = draft.changes(found.data or {}).written
+    changes = Changes(written, names=names_of(mapper.model, written))
+    draft.names = changes.names
     mapper.refuse_readonly(changes)
-    if not changes and not permissions:
+    if not changes and not draft.permissions:
         mapper.take(obj, theirs)
         return SaveResult(created=False, changed=frozenset(), etag=obj.etag)
-    change = patch_of(changes, permissions)
+    change = patch_of(changes, draft.permissions)
     answer = yield from send(operations.patch(mapper.place, obj.id, change, only=found.timestamp))
-    return mapper.acknowledge(obj, answer, _sent(changes.names, permissions))
+    return mapper.acknowledge(draft, answer)
 
 
-def _sent(names: frozenset[str], permissions: dict[str, list[str]]) -> frozenset[str]:
-    return names | {"permissions"} if permissions else names
-
-
-def _patched(
-    mapper: Mapper[R], obj: R, changes: Changes, permissions: dict[str, list[str]], *, only: int | None
-) -> Conversation[Answer]:
-    operation = operations.patch(mapper.place, obj.id, patch_of(changes, permissions), only=only)
+def _patched(mapper: Mapper[R], draft: Draft[R], changes: Changes, *, only: int | None) -> Conversation[Answer]:
+    change = patch_of(changes, draft.permissions)
     try:
-        return (yield from send(operation))
+        return (yield from send(operations.patch(mapper.place, draft.obj.id, change, only=only)))
     except ConflictError as error:
-        raise mapper.conflict(error, obj) from None
+        raise mapper.conflict(error, draft.obj) from None
     except NotFoundError as error:
         raise (_gone(error) if error.errno == NO_OBJECT else error) from None
 

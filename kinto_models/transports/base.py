@@ -8,17 +8,16 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
 from requests import PreparedRequest
-from requests.certs import where
 from requests.hooks import default_hooks
 from requests.structures import CaseInsensitiveDict
-from requests.utils import default_headers, get_environ_proxies
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, default_headers, get_environ_proxies
 
 from kinto_models.protocol.messages import Request, Response
 from kinto_models.transports.address import Address
 from kinto_models.transports.auth import Auth, HeaderAuth, Signer, parse_auth
 from kinto_models.transports.headers import is_header
 
-__all__ = ["CLOSED", "DEFAULT_TIMEOUT", "AsyncTransport", "Connection", "Timeout", "Timeouts", "Transport"]
+__all__ = ["DEFAULT_TIMEOUT", "AsyncTransport", "Connection", "Timeout", "Timeouts", "Transport"]
 
 Timeout: TypeAlias = "float | tuple[float | None, float | None] | None"
 """Seconds for both, a (connect, read) pair, or None for no limit."""
@@ -93,7 +92,7 @@ class Connection:
         own.update(_checked(headers or {}))
         if isinstance(sign, HeaderAuth):
             own["Authorization"], sign = sign.header, None
-        authorities = _authorities() if address.root.startswith("https:") else where()
+        authorities = _authorities() if address.root.startswith("https:") else DEFAULT_CA_BUNDLE_PATH
         proxies = get_environ_proxies(address.root)
         return cls(address.root, dict(own), sign, Timeouts.of(timeout), proxies, authorities)
 
@@ -123,7 +122,7 @@ def _authorities() -> str:
     bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
     if bundle and not os.path.exists(bundle):  # noqa: PTH110  # a file or a folder, as requests takes both
         raise ValueError(f"REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names {bundle}, which does not exist")
-    return bundle or where()
+    return bundle or DEFAULT_CA_BUNDLE_PATH
 
 
 def _checked(headers: Mapping[str, str]) -> Mapping[str, str]:
@@ -131,12 +130,6 @@ def _checked(headers: Mapping[str, str]) -> Mapping[str, str]:
         if not is_header(name, value):
             raise ValueError(f"HTTP cannot carry the header {name!r} with this value")
     return headers
-
-
-CLOSED: Final = (
-    "this client is closed: make a new one; an instance stays with the client that it came from, until another one "
-    "saves it: client.repository(Task).save(task)"
-)
 
 
 class Transport(Protocol):

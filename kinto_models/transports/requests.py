@@ -27,7 +27,8 @@ from kinto_models.errors import (
     TransportError,
 )
 from kinto_models.protocol.messages import Request, Response
-from kinto_models.transports.base import CLOSED, Connection
+from kinto_models.transports.base import Connection
+from kinto_models.transports.words import CLOSED, failed
 
 __all__ = ["RequestsTransport", "translate"]
 
@@ -79,28 +80,12 @@ _OURS: Final[tuple[tuple[type[Exception], type[TransportError]], ...]] = (
 
 
 def translate(error: Exception, request: Request) -> TransportError:
-    """Our error for one of requests, urllib3 or the socket. Its text names the class only: theirs hold addresses, and
-    an address may hold the credentials of a proxy.
-    """
+    """Our error for one of requests, urllib3 or the socket."""
     # Within a body requests makes a ConnectionError of everything, time limits included, and keeps urllib3's inside.
     inner = error.args[0] if isinstance(error, _Foreign.ConnectionError) and error.args else error
     named = inner if isinstance(inner, _Lower.ReadTimeoutError) else error
     ours = next((ours for theirs, ours in _OURS if isinstance(named, theirs)), TransportError)
-    text = _SAYS.get(ours, "the exchange failed")
-    translated = ours(f"{request.line}: {text} ({type(error).__name__})")
-    translated.request = request.line
-    return translated
-
-
-_SAYS: Final[dict[type[TransportError], str]] = {
-    ConnectTimeoutError: "no connection within the time limit; nothing was sent",
-    ReadTimeoutError: "no answer within the time limit; the server may have done it all the same",
-    TimedOutError: "the time limit is over",
-    ProxyFailedError: "the proxy named in the environment does not work",
-    TLSError: "the server's certificate or TLS is not accepted",
-    BrokenAnswerError: "the answer broke off or cannot be decoded; the server may have done it all the same",
-    ConnectionFailedError: "no connection to the server, or it was cut: is it running, and is its address right?",
-}
+    return failed(ours, request, error)
 
 
 class RequestsTransport:
@@ -155,9 +140,10 @@ class RequestsTransport:
     def _signed(self, session: _Session, request: Request) -> Response:
         # An auth object of several steps, such as digest, needs the session's hooks and cookies.
         connection, prepared = self._connection, self._connection.signed(request)
+        limits: Any = connection.timeouts  # the stubs know no None for connect alone
         answer = session.requests.send(
             prepared,
-            timeout=self._timeout,
+            timeout=(limits.connect, limits.read),
             allow_redirects=False,
             proxies=dict(connection.proxies),
             verify=connection.authorities,

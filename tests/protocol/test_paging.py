@@ -13,7 +13,7 @@ from requests.structures import CaseInsensitiveDict
 from kinto_models.errors import ForeignPageError
 from kinto_models.protocol import operations
 from kinto_models.protocol.filters import Filter, Operator, Query, Sort
-from kinto_models.protocol.messages import Operation, Request, Response
+from kinto_models.protocol.messages import Emit, Operation, Request, Response, Stream
 from kinto_models.protocol.operations import Listing
 from kinto_models.protocol.paging import pages
 from kinto_models.protocol.paths import Plural, records
@@ -29,14 +29,23 @@ def _page(request: Request, next_page: str | None, root: str = _ROOT) -> Listing
     return Listing(b'{"data":[]}', 12, request, next_page, root)
 
 
+def _after(stream: Stream[Listing], page: Listing) -> Request | None:
+    """What the stream asks for next, once it has given this page; None at its end."""
+    assert stream.send(page) == Emit(page)
+    step = next(stream, None)
+    return step.request if isinstance(step, Operation) else None
+
+
+def _first(stream: Stream[Listing]) -> Request:
+    step = next(stream)
+    assert isinstance(step, Operation)
+    return step.request
+
+
 def _next(next_page: str | None, root: str = _ROOT) -> Request | None:
     """What is asked after a first page that points to this one."""
     flow = pages(operations.get_list(_PLACE, Query(limit=2)))
-    first = next(flow)
-    try:
-        return flow.send(_page(first.request, next_page, root)).request
-    except StopIteration:
-        return None
+    return _after(flow, _page(_first(flow), next_page, root))
 
 
 @pytest.mark.parametrize("end", [None, ""])
@@ -139,24 +148,27 @@ def test_any_path_under_the_root_is_followed_or_refused_but_never_rewritten(rest
 
 def test_a_page_that_was_read_before_is_an_error() -> None:
     flow = pages(operations.get_list(_PLACE, Query(limit=2)))
-    first = next(flow).request
-    second = flow.send(_page(first, f"{_ROOT}/buckets?_token=1")).request
-    third = flow.send(_page(second, f"{_ROOT}/buckets?_token=2")).request
+    first = _first(flow)
+    second = _after(flow, _page(first, f"{_ROOT}/buckets?_token=1"))
+    assert second
+    third = _after(flow, _page(second, f"{_ROOT}/buckets?_token=2"))
+    assert third
     with pytest.raises(ForeignPageError, match="read before"):
-        flow.send(_page(third, f"{_ROOT}/buckets?_token=1"))
+        _after(flow, _page(third, f"{_ROOT}/buckets?_token=1"))
 
 
 def test_a_first_page_that_points_to_itself_is_an_error() -> None:
     flow = pages(operations.get_list(_PLACE, Query(limit=2)))
-    first = next(flow).request
+    first = _first(flow)
     with pytest.raises(ForeignPageError, match="read before"):
-        flow.send(_page(first, _ROOT + first.target))
+        _after(flow, _page(first, _ROOT + first.target))
 
 
 def test_the_pages_of_a_deletion_are_deleted() -> None:
     flow = pages(operations.delete_listed(_PLACE, Query(limit=2)))
-    first = next(flow).request
-    second = flow.send(_page(first, f"{_ROOT}/buckets?_token=1")).request
+    first = _first(flow)
+    second = _after(flow, _page(first, f"{_ROOT}/buckets?_token=1"))
+    assert second
     assert (first.method, second.method) == ("DELETE", "DELETE")
     assert second.target == "/buckets?_token=1"
 
@@ -165,7 +177,9 @@ def test_the_headers_of_the_first_page_go_with_all() -> None:
     request = Request("GET", "/buckets", {"If-Match": '"12"'})
     flow = pages(Operation(request, operations.relist(_page(request, None), "/buckets").decode))
     next(flow)
-    assert flow.send(_page(request, f"{_ROOT}/buckets?_token=1")).request.headers == {"If-Match": '"12"'}
+    following = _after(flow, _page(request, f"{_ROOT}/buckets?_token=1"))
+    assert following
+    assert following.headers == {"If-Match": '"12"'}
 
 
 def test_each_page_knows_its_own_request() -> None:
@@ -181,12 +195,12 @@ def five(real: Kinto) -> Plural:
 
 def test_kinto_gives_all_objects_page_by_page(real: Kinto, five: Plural) -> None:
     query = Query((Filter("n", Operator.LT, 4),), sort=(Sort("n"),), limit=2)
-    listings = list(real.client._runner.pages(pages(operations.get_list(five, query))))
+    listings = list(real.client._runner.stream(pages(operations.get_list(five, query))))
     assert [[each["n"] for each in json.loads(page.body)["data"]] for page in listings] == [[0, 1], [2, 3]]
 
 
 def test_kinto_deletes_all_objects_page_by_page(real: Kinto, five: Plural) -> None:
     query = Query((Filter("even", Operator.EQ, value=True),), limit=2)
-    listings = list(real.client._runner.pages(pages(operations.delete_listed(five, query))))
+    listings = list(real.client._runner.stream(pages(operations.delete_listed(five, query))))
     assert [len(json.loads(page.body)["data"]) for page in listings] == [2, 1]
     assert real.ids(five, Query(sort=(Sort("n"),))) == ["r1", "r3"]

@@ -85,7 +85,7 @@ def test_a_redirect_is_an_error_that_says_where_to_without_secrets(
 
 def test_deletion_goes_from_page_to_page_with_delete(loopback: Loopback, client: Client, place: Plural) -> None:
     loopback.answers(200, {"Next-Page": f"{loopback.url}/buckets/blog/collections/articles/records?_token=a%2Bb"})
-    listings = list(client._runner.pages(pages(operations.delete_listed(place, Query(limit=2)))))
+    listings = list(client._runner.stream(pages(operations.delete_listed(place, Query(limit=2)))))
     assert len(listings) == 2
     assert [received.line for received in loopback.received] == [
         "DELETE /v1/buckets/blog/collections/articles/records?_limit=2 HTTP/1.1",

@@ -1,0 +1,104 @@
+"""What became of the objects of a batch, or of a bulk operation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
+
+from kinto_models.errors import NotSentError
+
+__all__ = ["BulkResult", "Outcome", "Progress", "called"]
+
+T = TypeVar("T")
+
+
+class Outcome(Generic[T]):
+    """What a batch says of one of its requests, once its block has ended.
+
+    Attributes:
+        target: the instance that the request is about; the id, or the class, where it is about none.
+        error: why it failed, or None: a ``KintoError``, or pydantic's ``ValidationError`` for what was not sent
+            because it does not fit its class.
+    """
+
+    __slots__ = ("_done", "_result", "error", "target")
+
+    def __init__(self, target: Any) -> None:
+        self.target: Any = target
+        self.error: Exception | None = NotSentError(f"{called(target)} was not sent: the batch has not ended")
+        self._result: T | None = None
+        self._done = False
+
+    @property
+    def done(self) -> bool:
+        """Whether the server acknowledged it."""
+        return self._done
+
+    def result(self) -> T:
+        """What the same method of a repository returns.
+
+        Raises:
+            NotSentError: nothing was sent: the block has not ended, or ended with an exception.
+            KintoError: what the same method of a repository raises.
+        """
+        if self.error is not None:
+            raise self.error
+        return cast("T", self._result)
+
+    def succeed(self, result: T) -> None:
+        """Takes the result. Called by the batch."""
+        self._result, self.error, self._done = result, None, True
+
+    def fail(self, error: Exception) -> None:
+        """Takes the error. Called by the batch."""
+        self.error = error
+
+    def __repr__(self) -> str:
+        how = repr(self._result) if self._done else type(self.error).__name__
+        return f"<outcome of {called(self.target)}: {how}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a bulk operation is.
+
+    Attributes:
+        done: objects that are dealt with, those that failed included.
+        failed: how many of them failed.
+        total: how many there are, or None where the iterable does not say.
+    """
+
+    done: int
+    failed: int
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class BulkResult:
+    """How many objects a bulk operation dealt with, and how.
+
+    Attributes:
+        created: that are new on the server.
+        updated: that were changed there.
+        deleted: that are gone from there.
+        unchanged: for which nothing was written: what was saved and had not changed, what was to be deleted and
+            missing.
+        failed: that were not written; each is in ``BatchError.failures``, or was handed to ``each``.
+    """
+
+    created: int = 0
+    updated: int = 0
+    deleted: int = 0
+    unchanged: int = 0
+    failed: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.created + self.updated + self.deleted + self.unchanged + self.failed
+
+
+def called(target: Any) -> str:
+    """The target in an error: class and id."""
+    name: str | None = getattr(target, "id", None)
+    return repr(target) if not isinstance(name, str) else f"{type(target).__name__} {name!r}"

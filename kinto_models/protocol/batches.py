@@ -1,0 +1,115 @@
+"""Many operations in one request (https://docs.kinto-storage.org/en/stable/api/1.x/batch.html).
+
+A batch is one answer with the status 200, whatever became of its parts: each part is read as if it had come alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from kinto_models.errors import InvalidAnswerError, KintoError
+from kinto_models.protocol.bodies import BASIC, encode
+from kinto_models.protocol.messages import Operation, Request, Response
+from kinto_models.protocol.refusals import error_of
+
+__all__ = ["batch", "batchable", "get_limit"]
+
+_PATH: Final = "/batch"
+_DEFAULT_LIMIT: Final = 25
+_UNLIMITED: Final = 500
+"""Parts of one request where the server sets no limit: enough to spare the requests, little enough to wait for."""
+_CONFLICT: Final = 409
+
+
+def batchable(request: Request) -> bool:
+    """Whether a batch can carry this request.
+
+    The server takes no path with ``/batch`` anywhere in it, makes a basic patch of every other kind (or refuses the
+    whole batch), and fails the whole batch where a part is answered with a 304.
+    """
+    plain = request.headers.get("Content-Type", BASIC) == BASIC
+    may_be_unchanged = request.safe and "If-None-Match" in request.headers
+    return plain and not may_be_unchanged and _PATH not in request.target
+
+
+def batch(operations: Sequence[Operation[Any]]) -> Operation[list[Any]]:
+    """The operations as one: its result has the result of each, or the error that it raised."""
+    parts = b",".join(_part(operation.request) for operation in operations)
+    request = Request("POST", _PATH, {"Content-Type": BASIC}, b'{"requests":[' + parts + b"]}")
+
+    def decode(response: Response) -> list[Any]:
+        if response.status != 200:
+            raise error_of(request, response)
+        answers = _answers(response, len(operations))
+        # A 409 takes back what came before it in the same batch, whatever its answers said
+        # (kinto.core.views.batch aborts the transaction).
+        aborted = next((answer for answer in answers if answer.status == _CONFLICT), None)
+        return [_read(operation, aborted or answer) for operation, answer in zip(operations, answers, strict=True)]
+
+    return Operation(request, decode)
+
+
+def get_limit() -> Operation[int]:
+    """How many parts the server takes in one batch (https://docs.kinto-storage.org/en/stable/api/1.x/utilities.html)."""
+    request = Request("GET", "/")
+
+    def decode(response: Response) -> int:
+        if response.status != 200:
+            raise error_of(request, response)
+        try:
+            limit = json.loads(response.body)["settings"].get("batch_max_requests", _DEFAULT_LIMIT)
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+            raise InvalidAnswerError(f"{request.line}: the server does not introduce itself as a Kinto") from None
+        if isinstance(limit, bool) or not isinstance(limit, int):
+            return _UNLIMITED if limit is None else _DEFAULT_LIMIT
+        return limit if limit > 0 else _UNLIMITED
+
+    return Operation(request, decode)
+
+
+def _part(request: Request) -> bytes:
+    fields: dict[str, Any] = {"method": request.method, "path": request.target}
+    if request.headers:
+        fields["headers"] = dict(request.headers)
+    part = encode(fields)
+    return part if request.body is None else part[:-1] + b',"body":' + request.body + b"}"
+
+
+class _Headers(dict[str, str]):
+    """Headers whose ``get`` ignores case."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        super().__init__((name.lower(), str(value)) for name, value in headers.items())
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return super().get(name.lower(), default)
+
+
+def _answers(response: Response, expected: int) -> list[Response]:
+    try:
+        listed = json.loads(response.body)["responses"]
+        answers = [_answer(part, response.root) for part in listed]
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        answers = []
+    if len(answers) != expected:
+        raise InvalidAnswerError(
+            f"POST {_PATH}: the answer is not one for each of the {expected} requests; the server may have done them"
+        )
+    return answers
+
+
+def _answer(part: Any, root: str) -> Response:
+    body, status = part.get("body"), part["status"]
+    if isinstance(status, bool) or not isinstance(status, int):
+        raise TypeError(status)
+    # Written again, because whoever reads it expects the bytes of an answer of its own.
+    return Response(status, _Headers(part.get("headers") or {}), json.dumps(body).encode() if body else b"", root)
+
+
+def _read(operation: Operation[Any], answer: Response) -> Any:
+    try:
+        return operation.decode(answer)
+    except KintoError as error:
+        return error

@@ -1,0 +1,281 @@
+"""Batches: the repository's verbs, collected in a block and carried out together when it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Generic, TypeVar, overload
+
+from pydantic import BaseModel
+from typing_extensions import Self
+
+from kinto_models.errors import NotSentError
+from kinto_models.models.expressions import Condition
+from kinto_models.models.interface import SaveResult
+from kinto_models.models.outcomes import Outcome, called
+from kinto_models.models.stored import Stored, state_of
+from kinto_models.protocol.messages import Conversation
+from kinto_models.repository import reads, writes
+from kinto_models.repository.delivery import Delivery, Entry, batch_error, unsent
+from kinto_models.repository.mapper import Mapper
+from kinto_models.repository.repository import AsyncRepository, Placed, Repository
+from kinto_models.repository.runner import AsyncRunner, Runner
+from kinto_models.repository.selection import Selection
+
+__all__ = ["AsyncBatch", "Batch", "BatchQuery", "BatchRepository", "Collected"]
+
+T = TypeVar("T")
+R = TypeVar("R", bound=Stored)
+M = TypeVar("M", bound=BaseModel)
+
+
+class Collected:
+    """A batch without its block: what both kinds have in common.
+
+    Each method returns an ``Outcome`` at once; it says what came of it after the block. What is sent is what the
+    instances are when the block ends. The order is kept; of two writes of one instance the second builds on the first.
+    """
+
+    def __init__(self, runner: Any, kind: Callable[..., Placed[Any]]) -> None:
+        self._runner = runner
+        self._kind = kind
+        self._entries: list[Entry[Any]] | None = []
+
+    def repository(
+        self, model: type[R], *, bucket: str | None = None, collection: str | None = None
+    ) -> BatchRepository[R]:
+        """The objects of a class, where the class says or in another bucket or collection.
+
+        Raises:
+            DeclarationError: neither the class nor the call says which bucket or collection.
+            InvalidIdError: what is named is not an id.
+        """
+        return BatchRepository(self, self._kind(self._runner, model, bucket, collection))
+
+    def create(self, obj: R) -> Outcome[R]:
+        """Creates the object, as ``create()`` of its repository."""
+        return self._of(obj).create(obj)
+
+    def upsert(self, obj: Stored) -> Outcome[SaveResult]:
+        """Creates the object or overwrites the one with its id, as ``upsert()`` of its repository."""
+        return self._of(obj).upsert(obj)
+
+    def save(self, obj: Stored, *, force: bool = False) -> Outcome[SaveResult]:
+        """Saves the object, as its own ``save()``."""
+        return self._of(obj).save(obj, force=force)
+
+    def replace(self, obj: Stored, *, force: bool = False) -> Outcome[SaveResult]:
+        """Writes every field of the object, as its own ``replace()``."""
+        return self._of(obj).replace(obj, force=force)
+
+    def patch(self, obj: Stored, /, **changes: Any) -> Outcome[SaveResult]:
+        """Writes these fields of the object only, as its own ``patch()``."""
+        return self._of(obj).patch(obj, **changes)
+
+    def delete(self, obj: Stored, *, force: bool = False, missing_ok: bool = False) -> Outcome[bool]:
+        """Deletes the object, as its own ``delete()``."""
+        return self._of(obj).delete(obj, force=force, missing_ok=missing_ok)
+
+    def refresh(self, obj: Stored) -> Outcome[bool]:
+        """Reads the object again, as its own ``refresh()``."""
+        return self._of(obj).refresh(obj)
+
+    def _of(self, obj: R) -> BatchRepository[R]:
+        bound = state_of(obj).objects
+        here = isinstance(bound, Placed) and bound._runner is self._runner
+        return BatchRepository(self, bound) if here else self.repository(type(obj))
+
+    def add(self, target: Any, begin: Callable[[], Conversation[T]]) -> Outcome[T]:
+        """Adds a conversation. Called by the repositories and queries of the batch."""
+        if self._entries is None:
+            raise NotSentError("this batch has ended: open another one")
+        outcome: Outcome[T] = Outcome(target)
+        self._entries.append(Entry(outcome, begin))
+        return outcome
+
+    def _drop(self) -> None:
+        for entry in self._entries or ():
+            target = called(entry.outcome.target)
+            entry.outcome.fail(NotSentError(f"{target} was not sent: the block ended with an exception"))
+        self._entries = None
+
+    def _carried_out(self) -> Conversation[None]:
+        entries, self._entries = self._entries or [], None
+        delivery = Delivery(self._runner.limits, lambda _: None)
+        try:
+            yield from delivery.carry(entries)
+        except BaseException as error:
+            _leave(entries, error)
+            raise
+        if delivery.stopped is not None:
+            _leave(entries, delivery.stopped)
+        failures = [(e.outcome.target, e.outcome.error) for e in entries if e.outcome.error is not None]
+        if failures:
+            raise batch_error(failures, len(failures), len(entries)) from delivery.stopped
+
+
+def _leave(entries: list[Entry[Any]], cause: BaseException) -> None:
+    """Tells those that were not sent why."""
+    for entry in entries:
+        if not entry.settled:
+            entry.outcome.fail(unsent(entry.outcome.target, cause))
+
+
+class Batch(Collected):
+    """``with kinto.batch() as batch:`` collects, and sends at the end of the block; nothing where it ends with an
+    exception.
+
+    Raises:
+        BatchError: at the end of the block, if anything failed. The rest was done.
+    """
+
+    _runner: Runner
+
+    def __init__(self, runner: Runner) -> None:
+        super().__init__(runner, Repository)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._runner.converse(self._carried_out())
+        else:
+            self._drop()
+
+
+class AsyncBatch(Collected):
+    """``async with kinto.batch() as batch:``, otherwise as ``Batch``: its methods are not awaited, the block is."""
+
+    _runner: AsyncRunner
+
+    def __init__(self, runner: AsyncRunner) -> None:
+        super().__init__(runner, AsyncRepository)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None:
+            await self._runner.converse(self._carried_out())
+        else:
+            self._drop()
+
+
+class BatchRepository(Generic[R]):
+    """The objects of one class in one place, in a batch: the methods of ``Objects``, each returning an ``Outcome``."""
+
+    def __init__(self, batch: Collected, repository: Placed[R]) -> None:
+        self._batch = batch
+        self._repository = repository
+
+    @property
+    def _mapper(self) -> Mapper[R]:
+        return self._repository._mapper
+
+    def get(self, object_id: str) -> Outcome[R]:
+        """Reads one object. See ``Objects.get``."""
+        return self._batch.add(object_id, lambda: reads.get(self._mapper, object_id))
+
+    def get_or_none(self, object_id: str) -> Outcome[R | None]:
+        """Reads one object; its result is None where there is none. See ``Objects.get_or_none``."""
+        return self._batch.add(object_id, lambda: reads.get_or_none(self._mapper, object_id))
+
+    def get_or_create(self, obj: R) -> Outcome[tuple[R, bool]]:
+        """Creates the object, or reads the one that has its id. See ``Objects.get_or_create``."""
+        return self._batch.add(obj, lambda: writes.get_or_create(self._mapper, obj))
+
+    def create(self, obj: R) -> Outcome[R]:
+        """Creates the object. See ``Objects.create``."""
+        return self._batch.add(obj, lambda: writes.created(self._mapper, obj))
+
+    def upsert(self, obj: R) -> Outcome[SaveResult]:
+        """Creates the object, or overwrites the one that has its id. See ``Objects.upsert``."""
+        return self._batch.add(obj, lambda: writes.upsert(self._mapper, obj))
+
+    def save(self, obj: R, *, force: bool = False) -> Outcome[SaveResult]:
+        """What ``obj.save()`` does, here."""
+        return self._batch.add(obj, lambda: writes.save(self._mapper, obj, force=force))
+
+    def replace(self, obj: R, *, force: bool = False) -> Outcome[SaveResult]:
+        """What ``obj.replace()`` does, here."""
+        return self._batch.add(obj, lambda: writes.replace(self._mapper, obj, force=force))
+
+    @overload
+    def patch(self, target: R, /, **changes: Any) -> Outcome[SaveResult]: ...
+    @overload
+    def patch(self, target: str, /, **changes: Any) -> Outcome[R]: ...
+    def patch(self, target: R | str, /, **changes: Any) -> Outcome[Any]:
+        """Writes these fields only, of an instance or of the object with this id. See ``Objects.patch``."""
+        return self._batch.add(target, lambda: writes.patch_either(self._mapper, target, changes))
+
+    def delete(self, target: R | str, *, force: bool = False, missing_ok: bool = False) -> Outcome[bool]:
+        """Deletes an object. See ``Objects.delete``."""
+        return self._batch.add(target, lambda: writes.delete(self._mapper, target, force=force, missing_ok=missing_ok))
+
+    def delete_all(self) -> Outcome[int]:
+        """Deletes every object that these credentials may delete. See ``Objects.delete_all``."""
+        return self._batch.add(self._mapper.model, lambda: writes.delete_all(self._mapper))
+
+    def refresh(self, obj: R) -> Outcome[bool]:
+        """What ``obj.refresh()`` does, here."""
+        return self._batch.add(obj, lambda: writes.refresh(self._mapper, obj))
+
+    def find(self, *conditions: Condition | bool) -> BatchQuery[R]:
+        """A query, whose endings return an ``Outcome``. See ``Objects.find``."""
+        mapper = self._mapper
+        return BatchQuery(self._batch, mapper.place, self._repository, mapper.model).where(*conditions)
+
+    def count(self) -> Outcome[int]:
+        """How many objects there are."""
+        return self.find().count()
+
+    def timestamp(self) -> Outcome[int]:
+        """The timestamp of the list, in milliseconds."""
+        return self.find().timestamp()
+
+
+class BatchQuery(Selection[M]):
+    """A query in a batch: as ``Finder``, but each ending returns an ``Outcome``."""
+
+    _runner: Collected
+
+    def select(self, model: type[M]) -> BatchQuery[M]:
+        """Asks only for the fields of this pydantic model, and gives instances of it. See ``Finder.select``."""
+        return self._of(BatchQuery[M], model)
+
+    def all(self) -> Outcome[list[M]]:
+        """Every object."""
+        return self._runner.add(self._result, self._all)
+
+    def first(self) -> Outcome[M | None]:
+        """The first object, or None."""
+        return self._runner.add(self._result, self._first)
+
+    def one(self) -> Outcome[M]:
+        """The only object. See ``Finder.one``."""
+        return self._runner.add(self._result, self._one)
+
+    def one_or_none(self) -> Outcome[M | None]:
+        """The only object, or None. See ``Finder.one_or_none``."""
+        return self._runner.add(self._result, self._one_or_none)
+
+    def count(self) -> Outcome[int]:
+        """How many objects there are."""
+        return self._runner.add(self._result, self._count)
+
+    def exists(self) -> Outcome[bool]:
+        """Whether there is any."""
+        return self._runner.add(self._result, self._exists)
+
+    def timestamp(self) -> Outcome[int]:
+        """The timestamp of the whole list, whatever the conditions, in milliseconds."""
+        return self._runner.add(self._result, self._timestamp)
+
+    def delete(self) -> Outcome[int]:
+        """Deletes what the conditions list, and tells how many. See ``Finder.delete``."""
+        return self._runner.add(self._result, self._delete)

@@ -1,0 +1,116 @@
+"""Bulk operations: any number of objects, a chunk of them in memory at a time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sized
+from functools import partial
+from typing import Any, Final, Generic, TypeVar
+
+from kinto_models.models.interface import SaveResult
+from kinto_models.models.outcomes import BulkResult, Outcome, Progress
+from kinto_models.protocol.messages import Conversation
+from kinto_models.repository.delivery import Delivery, Entry, Limits, batch_error
+
+__all__ = ["Bulk", "listed"]
+
+T = TypeVar("T")
+
+_STEP: Final = 25
+"""Objects between two calls of ``progress``."""
+_BUFFER: Final = 500
+"""Objects of an async iterable that are taken before they are sent."""
+
+
+class Bulk(Generic[T]):
+    """One bulk operation: counts, and tells who wants to know.
+
+    Parameters:
+        limits: of the server.
+        begin: the conversation for one object.
+        each: called with each object and its outcome, or None.
+        progress: called every now and then, or None.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        begin: Callable[[T], Conversation[Any]],
+        each: Callable[[T, Outcome[Any]], object] | None,
+        progress: Callable[[Progress], object] | None,
+    ) -> None:
+        self._begin, self._each, self._progress = begin, each, progress
+        self._delivery = Delivery(limits, self._settled)
+        self._counts: dict[str, int] = dict.fromkeys(("created", "updated", "deleted", "unchanged", "failed"), 0)
+        self._failures: list[tuple[Any, Exception]] = []
+        self._done = 0
+        self._total: int | None = None
+
+    def run(self, objs: Iterable[T]) -> Conversation[BulkResult]:
+        """Carries it out for every object of an iterable."""
+        self._total = len(objs) if isinstance(objs, Sized) else None
+        yield from self._delivery.carry(self._entries(objs))
+        return self._result()
+
+    async def run_async(
+        self, converse: Callable[[Conversation[None]], Any], objs: Iterable[T] | AsyncIterable[T]
+    ) -> BulkResult:
+        """The same for an iterable that may be an async one."""
+        self._total = len(objs) if isinstance(objs, Sized) else None
+        async for part in _parts(objs):
+            await converse(self._delivery.carry(self._entries(part)))
+            if self._delivery.stopped:
+                break
+        return self._result()
+
+    def _entries(self, objs: Iterable[T]) -> Iterator[Entry[Any]]:
+        for obj in objs:
+            yield Entry(Outcome(obj), partial(self._begin, obj))
+
+    def _settled(self, entry: Entry[Any]) -> None:
+        outcome = entry.outcome
+        self._done += 1
+        self._counts[_kind(outcome)] += 1
+        if self._each is not None:
+            self._each(outcome.target, outcome)
+        elif outcome.error is not None:
+            self._failures.append((outcome.target, outcome.error))
+        if self._done % _STEP == 0:
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._progress is not None:
+            self._progress(Progress(self._done, self._counts["failed"], self._total))
+
+    def _result(self) -> BulkResult:
+        if self._done % _STEP:
+            self._tell()
+        if self._failures or self._delivery.stopped:
+            raise batch_error(self._failures, self._counts["failed"], self._done) from self._delivery.stopped
+        return BulkResult(**self._counts)
+
+
+async def listed(objs: Iterable[T] | AsyncIterable[T]) -> list[T]:
+    """All of an iterable that may be an async one."""
+    return [obj async for obj in objs] if isinstance(objs, AsyncIterable) else list(objs)
+
+
+async def _parts(objs: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[Iterable[T]]:
+    if not isinstance(objs, AsyncIterable):
+        yield objs
+        return
+    part: list[T] = []
+    async for obj in objs:
+        part.append(obj)
+        if len(part) == _BUFFER:
+            yield part
+            part = []
+    yield part
+
+
+def _kind(outcome: Outcome[Any]) -> str:
+    if not outcome.done:
+        return "failed"
+    result = outcome.result()
+    if isinstance(result, SaveResult):
+        return "created" if result.created else "updated" if result.changed else "unchanged"
+    return "deleted" if result else "unchanged"

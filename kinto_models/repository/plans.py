@@ -1,0 +1,98 @@
+"""How a collection is made equal to what is desired: the comparison, and the carrying out of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from kinto_models.models.interface import Page, SaveResult
+from kinto_models.models.plans import Plan, Revision
+from kinto_models.models.stored import Stored, state_of
+from kinto_models.models.tracking import SERVER_OWNED, Changes, dump, same, wire_names
+from kinto_models.protocol import operations
+from kinto_models.protocol.messages import Conversation, Stream, drain
+from kinto_models.repository import writes
+from kinto_models.repository.mapper import Mapper, patch_of, send
+from kinto_models.types import Data
+
+__all__ = ["compare", "steps", "taking"]
+
+R = TypeVar("R", bound=Stored)
+
+_STAMP = "schema"
+"""Where the server notes which JSON Schema a record was checked against (kinto.views.records)."""
+
+
+def compare(mapper: Mapper[R], pages: Stream[Page[R]], desired: Iterable[R], *, delete: bool) -> Conversation[Plan[R]]:
+    """Reads what is there, and tells what differs from what is desired."""
+    current: dict[str, R] = {}
+    yield from drain(pages, lambda page: current.update((obj.id, obj) for obj in page))
+    plan: Plan[R] = Plan()
+    seen: set[str] = set()
+    unchanged = 0
+    for obj in desired:
+        if obj.id in seen:
+            raise ValueError(f"the id {obj.id!r} comes twice in what is desired")
+        seen.add(obj.id)
+        theirs = current.pop(obj.id, None)
+        changes = None if theirs is None else _changes(mapper, obj, theirs)
+        if theirs is None:
+            mapper.draft(obj)
+            plan.creations.append(obj)
+        elif changes:
+            mapper.refuse_readonly(changes)
+            plan.patches.append(Revision(obj, theirs, changes.names))
+        else:
+            mapper.tie(obj, theirs)
+            unchanged += 1
+    return Plan(plan.creations, plan.patches, list(current.values()) if delete else [], unchanged)
+
+
+def steps(plan: Plan[R]) -> list[R]:
+    """The instances that a plan is about."""
+    return [*plan.creations, *(revision.desired for revision in plan.patches), *plan.deletions]
+
+
+def taking(mapper: Mapper[R], plan: Plan[R]) -> Callable[[R], Conversation[Any]]:
+    """What begins the conversation for each of the plan's instances."""
+    created = {id(obj) for obj in plan.creations}
+    revised = {id(revision.desired): revision for revision in plan.patches}
+
+    def begin(obj: R) -> Conversation[Any]:
+        if id(obj) in revised:
+            return _revise(mapper, revised[id(obj)])
+        if id(obj) in created:
+            return writes.create(mapper, obj)
+        return writes.delete(mapper, obj, force=False, missing_ok=True)
+
+    return begin
+
+
+def _revise(mapper: Mapper[R], revision: Revision[R]) -> Conversation[SaveResult]:
+    draft = mapper.draft(revision.desired)
+    draft.permissions = {}
+    changes = _changes(mapper, revision.desired, revision.current)
+    only = state_of(revision.current).timestamp
+    if changes.removed:  # a PUT, which a batch can carry: only JSON Patch removes a field otherwise
+        return (yield from writes.overwrite(mapper, draft, only=only))
+    draft.names = changes.names
+    change = patch_of(changes, {})
+    answer = yield from send(operations.patch(mapper.place, revision.desired.id, change, only=only))
+    return mapper.acknowledge(draft, answer)
+
+
+def _changes(mapper: Mapper[Any], obj: Stored, theirs: Stored) -> Changes:
+    told = state_of(theirs).data or {}
+    if _is_stored_so(obj, told):
+        return Changes()
+    changes = mapper.draft(obj).changes(told)
+    stamp = _STAMP not in wire_names(type(obj)).values()
+    removed = tuple(name for name in changes.removed if not (stamp and name == _STAMP))
+    gone = {*changes.removed} - {*removed}
+    return Changes(changes.written, removed, changes.names - gone)
+
+
+def _is_stored_so(obj: Stored, told: Data) -> bool:
+    """Whether the instance's JSON is the stored one, letter by letter: most often it is, and nothing need be parsed."""
+    mine = dump(obj)
+    return len(mine) == len(told) - len(SERVER_OWNED) and all(k in told and same(v, told[k]) for k, v in mine.items())

@@ -1,0 +1,182 @@
+"""What a query lists, and the conversations that answer it: the same for every kind of query."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Generic, NoReturn, TypeVar
+
+from pydantic import BaseModel
+from typing_extensions import Self
+
+from kinto_models.errors import MultipleResultsError, NoResultError, QueryError
+from kinto_models.models.expressions import Condition, conditions, sort_keys
+from kinto_models.models.interface import Page
+from kinto_models.models.stored import Stored
+from kinto_models.models.tracking import SERVER_OWNED, wire_names
+from kinto_models.protocol import operations
+from kinto_models.protocol.filters import Query as Wire
+from kinto_models.protocol.messages import Conversation, Emit, Stream, drain, hand
+from kinto_models.protocol.paging import pages
+from kinto_models.protocol.paths import Plural
+from kinto_models.repository.mapper import Tombstone, load_page, send
+
+__all__ = ["Selection", "delete_pages"]
+
+T = TypeVar("T", bound=BaseModel)
+M = TypeVar("M", bound=BaseModel)
+S = TypeVar("S", bound="Selection[Any]")
+
+
+class Selection(Generic[T]):
+    """A query without its endings.
+
+    Parameters:
+        runner: what the endings run their conversations with.
+        place: the plural endpoint.
+        objects: the repository, of either kind, that what is found is tied to.
+        result: the class of the results.
+    """
+
+    def __init__(self, runner: Any, place: Plural, objects: Any, result: type[T]) -> None:
+        self._runner = runner
+        self._place = place
+        self._objects = objects
+        self._result = result
+        self._wire = Wire()
+        self._limit: int | None = None
+
+    # What to list
+
+    def where(self, *conditions_: Condition | bool) -> Self:
+        return self._with(filters=self._wire.filters + conditions(conditions_))
+
+    def sort(self, *keys: object) -> Self:
+        return self._with(sort=sort_keys(self._objects.model, keys))
+
+    def limit(self, number: int) -> Self:
+        _at_least_one("limit", number)
+        limited = self._with()
+        limited._limit = number
+        return limited
+
+    def since(self, timestamp: int) -> Self:
+        return self._with(since=_milliseconds("since", timestamp))
+
+    def before(self, timestamp: int) -> Self:
+        return self._with(before=_milliseconds("before", timestamp))
+
+    def _with(self, **changes: Any) -> Self:
+        changed = type(self)(self._runner, self._place, self._objects, self._result)
+        return self._handed_to(changed, **changes)
+
+    def _of(self, kind: type[S], model: type[BaseModel]) -> S:
+        """The same for another class of results: a query of this kind."""
+        fields = _fields_of(model, self._objects.model)
+        return self._handed_to(kind(self._runner, self._place, self._objects, model), fields=fields)
+
+    def _handed_to(self, other: S, **changes: Any) -> S:
+        other._wire = replace(self._wire, **changes)
+        other._limit = self._limit
+        return other
+
+    # What to do with it
+
+    def _pages(self, size: int | None = None) -> Stream[Page[T]]:
+        if size is not None:
+            _at_least_one("pages", size)
+        left = self._limit
+        asked = min((number for number in (left, size) if number is not None), default=None)
+        first = operations.get_list(self._place, replace(self._wire, limit=asked).alive())
+        listings = pages(first)
+        step = next(listings, None)
+        while step is not None:
+            if isinstance(step, Emit):
+                page = load_page(self._result, step.value, self._objects)
+                if left is not None:
+                    page = Page(page.items[:left], page.timestamp)
+                    left -= len(page)
+                yield Emit(page)
+                del page  # before the next one is read: memory holds one at a time
+                step = None if left == 0 else next(listings, None)
+            else:
+                step = hand(listings, (yield step))
+
+    def _all(self) -> Conversation[list[T]]:
+        found: list[T] = []
+        yield from drain(self._pages(), found.extend)
+        return found
+
+    def _first(self) -> Conversation[T | None]:
+        return next(iter((yield from self.limit(1)._all())), None)
+
+    def _one(self) -> Conversation[T]:
+        found = yield from self._one_or_none()
+        if found is None:
+            raise NoResultError(f"no {self._result.__name__} meets the conditions")
+        return found
+
+    def _one_or_none(self) -> Conversation[T | None]:
+        found = yield from (self if self._limit == 1 else self.limit(2))._all()
+        if len(found) > 1:
+            raise MultipleResultsError(f"more than one {self._result.__name__} meets the conditions; see first()")
+        return found[0] if found else None
+
+    def _count(self) -> Conversation[int]:
+        total = yield from send(operations.count(self._place, self._unordered().alive()))
+        return total if self._limit is None else min(total, self._limit)
+
+    def _exists(self) -> Conversation[bool]:
+        return (yield from self._count()) > 0
+
+    def _timestamp(self) -> Conversation[int]:
+        return (yield from send(operations.get_timestamp(self._place)))
+
+    def _delete(self) -> Conversation[int]:
+        narrow = (self._wire.filters, self._wire.since, self._wire.before)
+        if not any(narrow):
+            raise QueryError("a query without conditions would delete everything: that is delete_all(), by name")
+        if self._limit is not None or self._wire.sort:
+            raise QueryError("Kinto does not delete in an order or up to a limit: leave sort() and limit() out")
+        return (yield from delete_pages(self._place, self._unordered().alive()))
+
+    def _unordered(self) -> Wire:
+        return replace(self._wire, sort=(), fields=())
+
+    def __bool__(self) -> NoReturn:
+        raise QueryError("a query has no truth value: ask it with exists(), count() or first()")
+
+    def __repr__(self) -> str:
+        return f"<query of {self._result.__name__}: GET {replace(self._wire, limit=self._limit).at(self._place.path)}>"
+
+
+def delete_pages(place: Plural, wire: Wire) -> Conversation[int]:
+    """Deletes what the query lists, page after page, and tells how many."""
+    deleted: list[int] = []
+    listings = pages(operations.delete_listed(place, wire))
+    yield from drain(listings, lambda listing: deleted.append(len(load_page(Tombstone, listing))))
+    return sum(deleted)
+
+
+def _at_least_one(what: str, number: int) -> None:
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        raise QueryError(f"{what}() takes a number of objects from 1 up, not {number!r}")
+
+
+def _milliseconds(what: str, timestamp: int) -> int:
+    if isinstance(timestamp, bool) or not isinstance(timestamp, int) or timestamp < 1:
+        raise QueryError(f"{what}() takes a timestamp in milliseconds, such as task.last_modified, not {timestamp!r}")
+    return timestamp
+
+
+def _fields_of(model: type[BaseModel], owner: type[Stored]) -> tuple[str, ...]:
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        raise QueryError(f"select() takes a pydantic model class, not {model!r}")
+    if issubclass(model, Stored):
+        raise QueryError(
+            f"select() takes a plain pydantic model: a {model.__name__} could be saved over what was not read"
+        )
+    asked, known = tuple(wire_names(model).values()), set(wire_names(owner).values())
+    unknown = [name for name in asked if name not in known]
+    if unknown and known != {*SERVER_OWNED}:  # a bare Record has any fields
+        raise QueryError(f"{owner.__name__} has no field {unknown[0]!r} for {model.__name__} to select")
+    return asked
