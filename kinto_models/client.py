@@ -170,7 +170,7 @@ class Client(_Face):
 
     def close(self) -> None:
         """Closes the connections, and stops the embedded server if there is one. May be called twice."""
-        self._runner.transport.close()
+        self._runner.close()
         if self._server is not None:
             self._server.stop()
 
@@ -192,7 +192,7 @@ class AsyncClient(_Face):
 
     ``async with AsyncClient(...) as kinto:`` makes it the active client of the block and of the tasks that are started
     in it, which ``await task.asave()`` and ``Task.afind()`` use, and closes it at the end of the outermost block. It
-    may be made before an event loop runs, and be used in one loop after another.
+    may be made before an event loop runs; each loop that it is used in gets connections of its own.
 
     Parameters:
         url: the server's root, version included: ``https://example.com/v1``.
@@ -259,7 +259,7 @@ class AsyncClient(_Face):
 
     async def close(self) -> None:
         """Closes the connections, and stops the embedded server if there is one. May be called twice."""
-        await self._runner.transport.close()
+        await self._runner.close()
         if self._server is not None:
             self._server.stop()
 

@@ -35,6 +35,8 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "multiauth.policy.account.use": "kinto.plugins.accounts.AccountsPolicy",
 }
 _THREADS: Final = 4
+_CONNECTIONS: Final = 500
+"""More than one async client opens; beyond them waitress lets connections wait, and does not say so."""
 _LOGGERS: Final = ("kinto", "waitress", "request.summary", "subrequest.summary", "txn")
 
 
@@ -124,4 +126,4 @@ def _make_account(registry: Any, user: str, password: str) -> None:
 def _server(app: Any, sockets: dict[int, Any]) -> Any:
     from waitress.server import create_server
 
-    return create_server(app, map=sockets, host="127.0.0.1", port=0, threads=_THREADS)
+    return create_server(app, map=sockets, host="127.0.0.1", port=0, threads=_THREADS, connection_limit=_CONNECTIONS)

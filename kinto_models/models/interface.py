@@ -289,14 +289,14 @@ class Objects(Protocol[R]):
     ) -> BulkResult:
         """Creates every object of an iterable, as ``create()`` does, with as few requests as the server allows.
 
-        The iterable is read as the objects are sent, so it may be longer than memory. It need not stop for an object
-        that fails: the others are written all the same.
+        The iterable is read as the objects are sent, so it may be longer than memory. An object that fails does not
+        stop the others. An error of the iterable itself comes through once what it gave before is sent.
 
         Parameters:
             objs: any iterable, such as a generator.
             each: called for each object with its outcome, as soon as that is known. Failures are its own then: they
                 are neither kept nor raised.
-            progress: called after each request, such as ``kinto_models.cli.progress_bar()`` gives.
+            progress: called every 25 objects and at the end, such as ``kinto_models.cli.progress_bar()`` gives.
 
         Raises:
             BatchError: some failed, and there is no ``each``; or the server could not be reached any more, and what

@@ -163,7 +163,11 @@ def objects_of(obj: R) -> Objects[R]:
     """The repository that the instance is bound to, or that of the active client."""
     bound: Objects[R] | None = state_of(obj).objects
     if bound is not None and bound.awaited:
-        raise NoClientError(_WRONG_KIND.format("an AsyncClient", "await the twin whose name begins with an a"))
+        raise NoClientError(
+            _WRONG_KIND.format(
+                "an AsyncClient", "use the twin whose name begins with an a, such as asave() or arecords()"
+            )
+        )
     return bound if bound is not None else binding.BLOCKING.current().repository(type(obj))
 
 
@@ -171,7 +175,9 @@ def async_objects_of(obj: R) -> AsyncObjects[R]:
     """The same, for async code."""
     bound: AsyncObjects[R] | None = state_of(obj).objects
     if bound is not None and not bound.awaited:
-        raise NoClientError(_WRONG_KIND.format("a blocking Client", "call the twin without the a"))
+        raise NoClientError(
+            _WRONG_KIND.format("a blocking Client", "use the twin without the a, such as save() or records()")
+        )
     return bound if bound is not None else binding.AWAITED.current().repository(type(obj))
 
 

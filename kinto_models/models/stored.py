@@ -5,9 +5,11 @@ What it does, which needs a repository, is in ``resource``.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections import deque
+from collections.abc import Collection, Iterable, Sequence
 from copy import deepcopy
 from inspect import get_annotations
+from itertools import count, repeat
 from typing import Annotated, Any, ClassVar, TypeVar, cast
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
@@ -23,7 +25,7 @@ from kinto_models.models.state import Snapshot, State
 from kinto_models.models.tracking import SERVER_OWNED, Changes, diff
 from kinto_models.protocol.paths import ID_PATTERN
 
-__all__ = ["Stored", "attach", "changes_of", "permissions_of", "state_of"]
+__all__ = ["Stored", "attach", "attach_all", "changes_of", "permissions_of", "state_of"]
 
 P = TypeVar("P", bound=Permissions)
 S = TypeVar("S", bound="Stored")
@@ -35,7 +37,7 @@ class Stored(FieldsOnClass):
     ``id`` and ``last_modified`` are described there.
     """
 
-    __slots__ = ("__kinto_state__",)
+    __slots__ = ("__kinto_index__", "__kinto_state__")
 
     # By name as well as by alias: a keyword that is only the name must not become an unknown field.
     model_config: ClassVar[ConfigDict] = ConfigDict(
@@ -124,27 +126,37 @@ class Stored(FieldsOnClass):
         kinto = state.pop("__kinto_state__", None)
         super().__setstate__(state)
         if kinto is not None:
-            _SLOT.__set__(self, kinto)
+            _STATE.__set__(self, kinto)
 
 
-_SLOT: Any = Stored.__dict__["__kinto_state__"]
+# An instance that was just read has its snapshot in the one slot and its place in it in the other, and no State before
+# someone asks: nothing is made for it that Python's garbage collector would have to look after.
+_STATE: Any = Stored.__dict__["__kinto_state__"]
+_INDEX: Any = Stored.__dict__["__kinto_index__"]
 
 
-def attach(obj: Stored, snapshot: Snapshot, index: int | None) -> None:
-    """Ties an instance that was just read to the answer that it came from. Costs one reference: no state is made."""
-    _SLOT.__set__(obj, (snapshot, index))
+def attach(obj: Stored, snapshot: Snapshot) -> None:
+    """Ties an instance that was just read to the answer that it came from."""
+    _INDEX.__set__(obj, None)
+    _STATE.__set__(obj, snapshot)
+
+
+def attach_all(objs: Sequence[Stored], snapshot: Snapshot) -> None:
+    """Ties the instances of a list, in its order, to the answer that they came from."""
+    deque(map(_INDEX.__set__, objs, count()), maxlen=0)  # loops without a step of the interpreter for each
+    deque(map(_STATE.__set__, objs, repeat(snapshot)), maxlen=0)
 
 
 def state_of(obj: Stored) -> State:
     """The state of an instance, made when it is first asked for."""
     try:
-        state: State | tuple[Snapshot, int | None] = _SLOT.__get__(obj)
+        state: State | Snapshot = _STATE.__get__(obj)
     except AttributeError:
         state = State()
-        _SLOT.__set__(obj, state)
-    if isinstance(state, tuple):
-        state = State(*state)
-        _SLOT.__set__(obj, state)
+        _STATE.__set__(obj, state)
+    if isinstance(state, Snapshot):
+        state = State(state, _INDEX.__get__(obj))
+        _STATE.__set__(obj, state)
     return state
 
 
@@ -163,7 +175,7 @@ def permissions_of(obj: Stored, kind: type[P]) -> P:
 
 
 def _with_state(obj: S, state: State) -> S:
-    _SLOT.__set__(obj, state.copy())
+    _STATE.__set__(obj, state.copy())
     return obj
 
 

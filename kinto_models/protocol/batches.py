@@ -112,4 +112,4 @@ def _read(operation: Operation[Any], answer: Response) -> Any:
     try:
         return operation.decode(answer)
     except KintoError as error:
-        return error
+        return error.with_traceback(None)  # from here on its way is that of whoever it is thrown into

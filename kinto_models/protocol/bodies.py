@@ -29,13 +29,16 @@ MERGE_PATCH: Final = "application/merge-patch+json"
 JSON_PATCH: Final = "application/json-patch+json"
 
 
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
 def encode(value: Any) -> bytes:
     """JSON in UTF-8.
 
     Raises:
         ValueError: NaN or an infinity, which JSON has no form for, or text that is not Unicode.
     """
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def envelope(data: Mapping[str, Any] | None = None, permissions: Mapping[str, Any] | None = None) -> bytes:

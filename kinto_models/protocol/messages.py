@@ -10,7 +10,19 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
-__all__ = ["Conversation", "Emit", "Operation", "Request", "Response", "Stream", "drain", "hand"]
+__all__ = [
+    "Ahead",
+    "Conversation",
+    "Emit",
+    "Operation",
+    "Request",
+    "Response",
+    "Started",
+    "Step",
+    "Stream",
+    "drain",
+    "hand",
+]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -80,7 +92,26 @@ class Operation(Generic[T]):
         return Operation(self.request, lambda response: function(decode(response)))
 
 
-Conversation: TypeAlias = Generator[Operation[Any], Any, T]
+@dataclass(frozen=True, slots=True)
+class Ahead(Generic[T]):
+    """Asks for an operation to be started, and for something to be yielded later, when its result is needed."""
+
+    operation: Operation[T]
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What whoever runs a conversation may answer to ``Ahead``: an operation that is on its way.
+
+    Attributes:
+        future: where its result will be.
+    """
+
+    future: Any
+
+
+Step: TypeAlias = "Operation[Any] | Ahead[Any] | Started"
+Conversation: TypeAlias = "Generator[Step, Any, T]"
 """Several operations with a decision between them: yields operations, receives their results, returns its own.
 
 An error of an operation is thrown into the generator, which may answer it with another operation.
@@ -94,11 +125,11 @@ class Emit(Generic[T]):
     value: T
 
 
-Stream: TypeAlias = "Generator[Operation[Any] | Emit[T], Any, None]"
+Stream: TypeAlias = "Generator[Step | Emit[T], Any, None]"
 """A conversation with many results: yields operations, and what it has to give between them."""
 
 
-def hand(stream: Stream[T], result: Any) -> Operation[Any] | Emit[T] | None:
+def hand(stream: Stream[T], result: Any) -> Step | Emit[T] | None:
     """Hands a stream the result that it asked for; its next step, or None where it ends."""
     try:
         return stream.send(result)

@@ -7,10 +7,11 @@ that gave it, because the credentials go there too.
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from kinto_models.errors import ForeignPageError
-from kinto_models.protocol.messages import Emit, Operation, Stream
+from kinto_models.protocol.messages import Ahead, Emit, Operation, Stream
 from kinto_models.protocol.operations import Listing, relist
 
 __all__ = ["pages"]
@@ -18,18 +19,29 @@ __all__ = ["pages"]
 _PORTS = {"http": 80, "https": 443}
 
 
-def pages(first: Operation[Listing]) -> Stream[Listing]:
+def pages(first: Operation[Listing], *, ahead: bool = False) -> Stream[Listing]:
     """Gives one page after another; ends after the last.
+
+    Parameters:
+        first: the operation for the first page.
+        ahead: whether to ask for a page before the one before it is given, so that both sides work at once.
 
     Raises:
         ForeignPageError: the next page is on another origin, outside the server's root, or one that was read before.
     """
     seen = {first.request.target}
-    operation: Operation[Listing] | None = first
-    while operation is not None:
-        listing: Listing = yield operation
+    following: Any = first
+    while following is not None:
+        listing: Listing = yield following
+        operation, error = None, None
+        try:
+            operation = _following(listing, seen)
+        except ForeignPageError as foreign:
+            error = foreign
+        following = (yield Ahead(operation)) if ahead and operation is not None else operation
         yield Emit(listing)
-        operation = _following(listing, seen)
+        if error is not None:
+            raise error
 
 
 def _following(listing: Listing, seen: set[str]) -> Operation[Listing] | None:

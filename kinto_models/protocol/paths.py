@@ -33,7 +33,7 @@ def check_id(value: object, what: str = "record", pattern: str = ID_PATTERN) -> 
 
 
 def _is_unicode(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,9 +81,9 @@ class Collected:
         return self._of(obj).refresh(obj)
 
     def _of(self, obj: R) -> BatchRepository[R]:
-        bound = state_of(obj).objects
-        here = isinstance(bound, Placed) and bound._runner is self._runner
-        return BatchRepository(self, bound) if here else self.repository(type(obj))
+        bound = state_of(obj).objects  # its place stays its place, whichever client it came from
+        place = {} if bound is None else {"bucket": bound.bucket, "collection": bound.collection}
+        return self.repository(type(obj), **place)
 
     def add(self, target: Any, begin: Callable[[], Conversation[T]]) -> Outcome[T]:
         """Adds a conversation. Called by the repositories and queries of the batch."""
@@ -111,7 +111,7 @@ class Collected:
             _leave(entries, delivery.stopped)
         failures = [(e.outcome.target, e.outcome.error) for e in entries if e.outcome.error is not None]
         if failures:
-            raise batch_error(failures, len(failures), len(entries)) from delivery.stopped
+            raise batch_error(failures, len(failures), len(entries), delivery.stopped)
 
 
 def _leave(entries: list[Entry[Any]], cause: BaseException) -> None:

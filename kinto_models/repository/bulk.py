@@ -85,7 +85,7 @@ class Bulk(Generic[T]):
         if self._done % _STEP:
             self._tell()
         if self._failures or self._delivery.stopped:
-            raise batch_error(self._failures, self._counts["failed"], self._done) from self._delivery.stopped
+            raise batch_error(self._failures, self._counts["failed"], self._done, self._delivery.stopped)
         return BulkResult(**self._counts)
 
 
@@ -99,12 +99,21 @@ async def _parts(objs: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[Iterable
         yield objs
         return
     part: list[T] = []
-    async for obj in objs:
-        part.append(obj)
+    broken: Exception | None = None
+    waiting = aiter(objs)
+    while broken is None:
+        try:
+            part.append(await anext(waiting))
+        except StopAsyncIteration:
+            break
+        except Exception as error:  # noqa: BLE001  # the caller's iterable: what it gave before is sent all the same
+            broken = error
         if len(part) == _BUFFER:
             yield part
             part = []
     yield part
+    if broken is not None:
+        raise broken
 
 
 def _kind(outcome: Outcome[Any]) -> str:

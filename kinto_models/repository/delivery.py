@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final, Generic, TypeVar
 
 from kinto_models.errors import (
@@ -18,7 +19,7 @@ from kinto_models.errors import (
 from kinto_models.models.outcomes import Outcome, called
 from kinto_models.models.stored import Stored
 from kinto_models.protocol.batches import batch, batchable, get_limit
-from kinto_models.protocol.messages import Conversation, Operation, Request
+from kinto_models.protocol.messages import Ahead, Conversation, Operation, Request, Step
 from kinto_models.repository.mapper import send
 
 __all__ = ["Delivery", "Entry", "Limits", "batch_error", "unsent"]
@@ -95,6 +96,7 @@ class _Chunk:
     instances: set[int] = field(default_factory=set)
     read: _Paths = field(default_factory=_Paths)
     written: _Paths = field(default_factory=_Paths)
+    ahead: Any = None
 
     def holds(self, target: Any) -> bool:
         return isinstance(target, Stored) and id(target) in self.instances
@@ -116,13 +118,18 @@ def _path(request: Request, number: int = 0) -> str:
     return f"{path}/ {number}" if request.method == "POST" else path  # what it creates is none of the others
 
 
-def _above(path: str) -> list[str]:
+def _above(path: str) -> tuple[str, ...]:
+    return _and_above(path.rpartition("/")[0])
+
+
+@lru_cache(maxsize=256)
+def _and_above(path: str) -> tuple[str, ...]:
     parts = path.split("/")
-    return ["/".join(parts[:length]) for length in range(2, len(parts))]
+    return tuple("/".join(parts[:length]) for length in range(2, len(parts) + 1))
 
 
 class Delivery:
-    """Carries out entries.
+    """Carries out entries. While one chunk is with the server, the next is prepared.
 
     Parameters:
         limits: of the server.
@@ -135,74 +142,127 @@ class Delivery:
     def __init__(self, limits: Limits, settled: Callable[[Entry[Any]], object]) -> None:
         self._limits = limits
         self._settled = settled
+        self._news: list[Entry[Any]] = []
+        self._chunk = _Chunk()
+        self._flying = _Chunk()
         self.stopped: KintoError | None = None
 
     def carry(self, entries: Iterable[Entry[Any]]) -> Conversation[None]:
         """Carries out entries as they come; ends early where the server cannot be reached any more."""
-        chunk = _Chunk()
-        for entry in entries:
-            if chunk.holds(entry.outcome.target):
-                chunk = yield from self._flushed(chunk)
-            running = None if self.stopped else self._begun(entry)
-            if running is not None:
-                chunk = yield from self._taken(running, chunk)
-            if self.stopped:
-                return
-        yield from self._flushed(chunk)
+        waiting = iter(entries)
+        broken: Exception | None = None
+        while not self.stopped:
+            try:
+                entry = next(waiting)
+            except StopIteration:
+                break
+            except Exception as error:  # noqa: BLE001  # the caller's iterable: what it gave before is sent all the same
+                broken = error
+                break
+            yield from self._take(entry)
+        yield from self._flush()
+        if broken is not None:
+            raise broken
+
+    def _take(self, entry: Entry[Any]) -> Conversation[None]:
+        target = entry.outcome.target
+        if self._chunk.holds(target) or self._flying.holds(target):
+            yield from self._flush()  # to begin with what the first of the two made of the instance
+        running = self._begun(entry)
+        if running is None:
+            return
+        request = running.operation.request
+        alone = not batchable(request)
+        if alone or self._chunk.needs(request):
+            yield from self._flush()
+        yield from self._launch_if_full()
+        self._chunk.add(running)
+        if alone:
+            yield from self._flush()
+        elif len(self._chunk.running) > 1:
+            yield from self._launch_if_full()
+
+    def _launch_if_full(self) -> Conversation[None]:
+        if not self._chunk.running or self.stopped:
+            return
+        try:
+            limit = yield from self._limits.parts()
+        except (TransportError, UnavailableError) as error:
+            self._note(error)
+            return
+        if len(self._chunk.running) >= limit:
+            yield from self._launch()
+
+    def _launch(self) -> Conversation[None]:
+        """Sends the chunk off, once the one before it is back."""
+        yield from self._land()
+        if not self.stopped:
+            self._flying, self._chunk = self._chunk, _Chunk()
+            together = batch([running.operation for running in self._flying.running])
+            self._flying.ahead = yield Ahead(together)
+
+    def _land(self) -> Conversation[None]:
+        yield from self._end(self._flying)
+        self._flying = _Chunk()
+
+    def _flush(self) -> Conversation[None]:
+        yield from self._land()
+        yield from self._end(self._chunk)
+        self._chunk = _Chunk()
+
+    def _end(self, chunk: _Chunk) -> Conversation[None]:
+        """Carries a chunk to its end: what asks again is sent again, until nothing does."""
+        going, ahead = chunk.running, chunk.ahead
+        while going:
+            together = [running for running in going if batchable(running.operation.request)]
+            alone = [running for running in going if not batchable(running.operation.request)]
+            yield from self._send(together, ahead)
+            for running in alone:
+                yield from self._send_alone(running)
+            self._tell()
+            going, ahead = [running for running in going if not running.ended], None
 
     def _begun(self, entry: Entry[Any]) -> _Running | None:
+        if self.stopped is not None:
+            entry.outcome.fail(unsent(entry.outcome.target, self.stopped))
+            self._told(entry)
+            self._tell()
+            return None
         conversation = entry.begin()
         try:
-            return _Running(entry, conversation, next(conversation))
+            return _Running(entry, conversation, _asked(conversation, next(conversation)))
         except StopIteration as done:
             entry.outcome.succeed(done.value)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is this object's, and told as its outcome
             entry.outcome.fail(error)
         self._told(entry)
+        self._tell()
         return None
 
-    def _taken(self, running: _Running, chunk: _Chunk) -> Conversation[_Chunk]:
-        request = running.operation.request
-        alone = not batchable(request)
-        if alone or chunk.needs(request):
-            chunk = yield from self._flushed(chunk)
-        chunk.add(running)
-        full = alone or (len(chunk.running) > 1 and len(chunk.running) >= (yield from self._limits.parts()))
-        return (yield from self._flushed(chunk)) if full else chunk
-
-    def _flushed(self, chunk: _Chunk) -> Conversation[_Chunk]:
-        """Carries a chunk to its end: what asks again is sent again, until nothing does."""
-        going = chunk.running
-        while going:
-            together = [running for running in going if batchable(running.operation.request)]
-            alone = [running for running in going if not batchable(running.operation.request)]
-            yield from self._sent(together)
-            for running in alone:
-                yield from self._sent([running])
-            going = [running for running in going if not running.ended]
-        return _Chunk()
-
-    def _sent(self, running: Sequence[_Running]) -> Conversation[None]:
-        if self.stopped or len(running) < 2:  # noqa: PLR2004  # one needs no batch
+    def _send(self, running: Sequence[_Running], ahead: Any = None) -> Conversation[None]:
+        if ahead is None and (self.stopped or len(running) < 2):  # noqa: PLR2004  # one needs no batch
             for one in running:
-                yield from self._sent_alone(one)
+                yield from self._send_alone(one)
             return
         try:
-            results = yield from send(batch([one.operation for one in running]))
+            results = yield from send(ahead or batch([one.operation for one in running]))
         except RefusedError as error:
             if error.status != _TOO_LARGE:
                 self._fail(running, error)
                 return
             middle = len(running) // 2
-            yield from self._sent(running[:middle])
-            yield from self._sent(running[middle:])
+            yield from self._send(running[:middle])
+            yield from self._send(running[middle:])
         except KintoError as error:
             self._fail(running, error)
+        except GeneratorExit:
+            self._fail(running, _given_up())
+            raise
         else:
             for one, result in zip(running, results, strict=True):
                 self._hand(one, result)
 
-    def _sent_alone(self, running: _Running) -> Conversation[None]:
+    def _send_alone(self, running: _Running) -> Conversation[None]:
         if self.stopped:
             self._settle(running, unsent(running.entry.outcome.target, self.stopped))
             return
@@ -211,18 +271,24 @@ class Delivery:
         except KintoError as error:
             self._note(error)
             result = error
+        except GeneratorExit:
+            self._fail([running], _given_up())
+            raise
         self._hand(running, result)
 
     def _hand(self, running: _Running, result: Any) -> None:
         talk = running.conversation
         try:
-            running.operation = talk.throw(result) if isinstance(result, KintoError) else talk.send(result)
+            step = talk.throw(result) if isinstance(result, KintoError) else talk.send(result)
+            running.operation = _asked(talk, step)
         except StopIteration as done:
             running.ended = True
             running.entry.outcome.succeed(done.value)
             self._told(running.entry)
         except Exception as error:  # noqa: BLE001  # see _begun
             self._settle(running, error)
+        if isinstance(result, KintoError) and running.entry.outcome.error is not result:
+            result.__traceback__ = None  # answered: its frames would keep the whole chunk alive
 
     def _fail(self, running: Sequence[_Running], error: KintoError) -> None:
         # An error of the batch as a whole says nothing of any object, so no conversation hears of it.
@@ -238,24 +304,49 @@ class Delivery:
 
     def _told(self, entry: Entry[Any]) -> None:
         entry.settled = True
-        self._settled(entry)
+        self._news.append(entry)
+
+    def _tell(self) -> None:
+        # Only when every answer is with its instance: who is told may raise.
+        news, self._news = self._news, []
+        for entry in news:
+            self._settled(entry)
 
     def _note(self, error: KintoError) -> None:
         if isinstance(error, (TransportError, UnavailableError)):
             self.stopped = error
 
 
+def _asked(conversation: Conversation[Any], step: Step) -> Operation[Any]:
+    """What is asked for: nothing in a batch is sent ahead of the rest."""
+    while isinstance(step, Ahead):
+        step = conversation.send(step.operation)
+    if not isinstance(step, Operation):
+        raise TypeError(step)
+    return step
+
+
+def _given_up() -> TransportError:
+    return TransportError("given up while the answer was on its way; the server may have done it all the same")
+
+
 def unsent(target: Any, cause: BaseException) -> NotSentError:
-    """The error of what was not sent because the server could not be reached any more."""
-    error = NotSentError(f"{called(target)} was not sent, because the server could not be reached before: {cause}")
+    """The error of what was not sent because of something that happened before."""
+    why = "the batch was given up" if isinstance(cause, GeneratorExit) else f"the server could not be reached: {cause}"
+    error = NotSentError(f"{called(target)} was not sent, because {why}")
     error.__cause__ = cause
     return error
 
 
-def batch_error(failures: Sequence[tuple[Any, Exception]], failed: int, total: int) -> BatchError:
-    """The error that holds all failures."""
-    shown = "; ".join(str(error) for _, error in failures[:_SHOWN])
-    more = f"; and {failed - _SHOWN} more" if failed > _SHOWN and shown else ""
-    error = BatchError(f"{failed} of {total} failed: {shown}{more}")
+def batch_error(
+    failures: Sequence[tuple[Any, Exception]], failed: int, total: int, stopped: Exception | None = None
+) -> BatchError:
+    """The error that holds all failures, and says why what followed was not sent if something stopped it."""
+    texts = list(dict.fromkeys(str(error) for _, error in failures))
+    parts = [f"{failed} of {total} failed", *texts[:_SHOWN], *(["and others"] if len(texts) > _SHOWN else [])]
+    if stopped is not None:
+        parts.append(f"what followed was not sent, because the server could not be reached: {stopped}")
+    error = BatchError("; ".join(parts))
     error.failures = tuple(failures)
+    error.__cause__ = stopped
     return error

@@ -6,7 +6,7 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Generic, Literal, TypeVar, cast
+from typing import Any, Final, Generic, Literal, TypeVar, cast
 
 from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
@@ -20,9 +20,9 @@ from kinto_models.errors import (
 )
 from kinto_models.models.interface import Page, SaveResult
 from kinto_models.models.state import Snapshot
-from kinto_models.models.stored import Stored, attach, state_of
+from kinto_models.models.stored import Stored, attach, attach_all, state_of
 from kinto_models.models.tracking import Changes, absorb, diff, dump, names_of, parse, same, wire_names
-from kinto_models.protocol.bodies import Patch, basic_patch, envelope, json_patch
+from kinto_models.protocol.bodies import Patch, basic_patch, encode, envelope, json_patch
 from kinto_models.protocol.messages import Conversation, Operation, Request
 from kinto_models.protocol.operations import Answer, Listing
 from kinto_models.protocol.paths import Plural
@@ -87,9 +87,7 @@ def load_page(model: type[M], listing: Listing, objects: Any = None) -> Page[M]:
     except ValidationError as exc:
         raise _misfit(model, listing.body, exc, listing.request.line, many=True) from exc
     if issubclass(model, Stored):
-        snapshot = Snapshot(listing.body, objects)
-        for index, item in enumerate(cast("list[Stored]", items)):
-            attach(item, snapshot, index)
+        attach_all(cast("list[Stored]", items), Snapshot(listing.body, objects))
     return Page(items, listing.timestamp)
 
 
@@ -154,7 +152,7 @@ class Mapper(Generic[R]):
             InvalidAnswerError: the answer is not Kinto's.
         """
         obj = load_one(self.model, answer)
-        attach(obj, Snapshot(answer.body, self.objects), None)
+        attach(obj, Snapshot(answer.body, self.objects))
         return obj
 
     def acknowledge(self, draft: Draft[R], answer: Answer, keep: frozenset[str] = frozenset()) -> SaveResult:
@@ -181,10 +179,11 @@ class Mapper(Generic[R]):
         state_of(obj).take(state_of(told))
         state_of(obj).objects = self.objects
 
-    def conflict(self, error: ConflictError, obj: R) -> ConflictError:
-        """Fills in the sides of a conflict, as instances."""
+    def conflict(self, error: ConflictError, obj: R, base: Data | None = None) -> ConflictError:
+        """Fills in the sides of a conflict, as instances; ``base`` where it is not what the instance was read as."""
         existing = error.details.get("existing") if isinstance(error.details, dict) else None
-        base = state_of(obj).data if self.knows(obj) else None
+        if base is None and self.knows(obj):
+            base = state_of(obj).data
         error.mine, error.base = obj, None if base is None else parse(self.model, base)
         if isinstance(existing, dict):
             with suppress(InvalidAnswerError):  # the conflict is the news, not that theirs does not fit
@@ -201,17 +200,26 @@ class Mapper(Generic[R]):
         """The instance as it can be stored: validated, and sure to be read back as it is, because changes made in
         place are not validated when they are made.
         """
+        self.refuse_stranger(obj)
+        data = dump(obj)
+        body = encode({"id": obj.id, **data} if obj.id else data)  # or else an id would be made for nothing
+        told = self.model.model_validate_json(body)
+        if _MASK in body:
+            self._refuse_mask(obj, told, data)
+        return Draft(obj, data, dump(told), obj.permissions.changes())
+
+    def refuse_stranger(self, obj: R) -> None:
+        """Raises TypeError if the instance is not of the class."""
         if not isinstance(obj, self.model):
             raise TypeError(f"this repository is of {self.model.__name__}, not of {type(obj).__name__}")
-        data = dump(obj)
-        told = parse(self.model, data)
+
+    def _refuse_mask(self, obj: R, told: R, data: Data) -> None:
         for name, wire in wire_names(self.model).items():
             if _masked(data.get(wire)) and getattr(told, name) != getattr(obj, name):
                 raise DeclarationError(
                     f"{self.model.__name__}.{name} holds a secret that pydantic writes as asterisks, and it would be "
                     "lost: give it a field_serializer that returns get_secret_value()"
                 )
-        return Draft(obj, data, dump(told), obj.permissions.changes())
 
     def refuse_readonly(self, changes: Changes) -> None:
         """Raises ReadOnlyFieldError if a field that is fixed after creation is among the changes."""
@@ -221,6 +229,9 @@ class Mapper(Generic[R]):
                 f"{self.model.__name__}.{fixed[0]} is readonly: it is fixed when the object is created; "
                 "refresh() brings its value back"
             )
+
+
+_MASK: Final = str(SecretStr("x")).encode()
 
 
 def _masked(value: Any) -> bool:

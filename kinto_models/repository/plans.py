@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+from kinto_models.errors import ConflictError
 from kinto_models.models.interface import Page, SaveResult
 from kinto_models.models.plans import Plan, Revision
 from kinto_models.models.stored import Stored, state_of
@@ -31,9 +32,10 @@ def compare(mapper: Mapper[R], pages: Stream[Page[R]], desired: Iterable[R], *, 
     seen: set[str] = set()
     unchanged = 0
     for obj in desired:
+        mapper.refuse_stranger(obj)
         if obj.id in seen:
             raise ValueError(f"the id {obj.id!r} comes twice in what is desired")
-        seen.add(obj.id)
+        seen.update([obj.id] if obj.id else [])  # the server is to make the others
         theirs = current.pop(obj.id, None)
         changes = None if theirs is None else _changes(mapper, obj, theirs)
         if theirs is None:
@@ -69,13 +71,23 @@ def taking(mapper: Mapper[R], plan: Plan[R]) -> Callable[[R], Conversation[Any]]
 
 
 def _revise(mapper: Mapper[R], revision: Revision[R]) -> Conversation[SaveResult]:
+    try:
+        return (yield from _revised(mapper, revision))
+    except ConflictError as error:
+        raise mapper.conflict(error, revision.desired, state_of(revision.current).data) from None
+
+
+def _revised(mapper: Mapper[R], revision: Revision[R]) -> Conversation[SaveResult]:
     draft = mapper.draft(revision.desired)
     draft.permissions = {}
     changes = _changes(mapper, revision.desired, revision.current)
+    draft.names = changes.names
     only = state_of(revision.current).timestamp
+    if not changes:  # any more
+        mapper.tie(draft.obj, revision.current)
+        return SaveResult(created=False, changed=frozenset(), etag=draft.obj.etag)
     if changes.removed:  # a PUT, which a batch can carry: only JSON Patch removes a field otherwise
         return (yield from writes.overwrite(mapper, draft, only=only))
-    draft.names = changes.names
     change = patch_of(changes, {})
     answer = yield from send(operations.patch(mapper.place, revision.desired.id, change, only=only))
     return mapper.acknowledge(draft, answer)

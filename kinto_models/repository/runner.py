@@ -7,11 +7,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import Any, Final, TypeVar
 
 from kinto_models.errors import KintoError, TransportError
-from kinto_models.protocol.messages import Conversation, Emit, Operation, Request, Response, Stream, hand
+from kinto_models.protocol.messages import (
+    Ahead,
+    Conversation,
+    Emit,
+    Operation,
+    Request,
+    Response,
+    Started,
+    Step,
+    Stream,
+    hand,
+)
 from kinto_models.protocol.retry import Pause, RetryPolicy, attempts
 from kinto_models.repository.delivery import Limits
 from kinto_models.transports.base import AsyncTransport, Transport
@@ -19,6 +32,9 @@ from kinto_models.transports.base import AsyncTransport, Transport
 __all__ = ["AsyncRunner", "Runner"]
 
 T = TypeVar("T")
+
+_AHEAD: Final = 32
+"""Threads that wait at most: one for each thread of the caller's that iterates or sends a batch at the same time."""
 
 _log = logging.getLogger("kinto_models")
 
@@ -66,28 +82,49 @@ class Runner:
     def converse(self, conversation: Conversation[T]) -> T:
         """Runs the operations that a conversation yields, and returns what it returns."""
         try:
-            operation = next(conversation)
+            step = next(conversation)
             while True:
                 try:
-                    result = self.run(operation)
+                    result = self._result(step)
                 except KintoError as error:
-                    operation = conversation.throw(error)
+                    step = conversation.throw(error)
                 else:
-                    operation = conversation.send(result)
+                    step = conversation.send(result)
         except StopIteration as done:
             value: T = done.value
             return value
+        finally:
+            conversation.close()
 
     def stream(self, stream: Stream[T]) -> Iterator[T]:
         """What a stream gives, each operation sent when its result is asked for."""
         while (emitted := self._advance(stream)) is not None:
-            yield emitted.value
+            value = emitted.value
+            del emitted  # whoever asked for it may be the only one to hold it
+            yield value
+            del value
 
     def _advance(self, stream: Stream[T]) -> Emit[T] | None:
         step = next(stream, None)
-        while isinstance(step, Operation):
-            step = hand(stream, self.run(step))
+        while not (step is None or isinstance(step, Emit)):
+            step = hand(stream, self._result(step))
         return step
+
+    def _result(self, step: Step) -> Any:
+        if isinstance(step, Ahead):
+            # In a thread, which waits for the server while this one works. It has a connection of its own.
+            return Started(self._threads.submit(self.run, step.operation))
+        return step.future.result() if isinstance(step, Started) else self.run(step)
+
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(_AHEAD, "kinto_models")
+
+    def close(self) -> None:
+        """Closes the transport. What was started ahead is not waited for."""
+        self.transport.close()
+        if "_threads" in vars(self):
+            self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 class AsyncRunner:
@@ -137,41 +174,58 @@ class AsyncRunner:
 
     async def converse(self, conversation: Conversation[T]) -> T:
         """Runs the operations that a conversation yields, and returns what it returns."""
+        started: list[asyncio.Future[Any]] = []
         try:
-            operation = next(conversation)
+            step = next(conversation)
             while True:
                 try:
-                    result = await self.run(operation)
+                    result = await self._result(step, started)
                 except KintoError as error:
-                    operation = conversation.throw(error)
+                    step = conversation.throw(error)
                 else:
-                    operation = conversation.send(result)
+                    step = conversation.send(result)
         except StopIteration as done:
             value: T = done.value
             return value
+        finally:
+            conversation.close()
+            _drop(started)
 
     async def stream(self, stream: Stream[T]) -> AsyncIterator[T]:
-        """What a stream gives. While one result is dealt with, the next is asked for."""
-        emitted = await self._advance(stream)
-        while emitted is not None:
-            ahead = asyncio.ensure_future(self._advance(stream))
-            try:
-                yield emitted.value
-                emitted = await ahead
-            finally:
-                _drop(ahead)
+        """What a stream gives, each operation sent when its result is asked for."""
+        started: list[asyncio.Future[Any]] = []
+        try:
+            while (emitted := await self._advance(stream, started)) is not None:
+                value = emitted.value
+                del emitted  # whoever asked for it may be the only one to hold it
+                yield value
+                del value
+        finally:
+            _drop(started)
 
-    async def _advance(self, stream: Stream[T]) -> Emit[T] | None:
+    async def _advance(self, stream: Stream[T], started: list[asyncio.Future[Any]]) -> Emit[T] | None:
         step = next(stream, None)
-        while isinstance(step, Operation):
-            step = hand(stream, await self.run(step))
+        while not (step is None or isinstance(step, Emit)):
+            step = hand(stream, await self._result(step, started))
         return step
 
+    async def _result(self, step: Step, started: list[asyncio.Future[Any]]) -> Any:
+        if isinstance(step, Ahead):
+            started[:] = [asyncio.ensure_future(self.run(step.operation))]  # the one before was waited for
+            await asyncio.sleep(0)  # it goes off now, and not when this task waits for the next time
+            return Started(started[0])
+        return await step.future if isinstance(step, Started) else await self.run(step)
 
-def _drop(task: asyncio.Future[Any]) -> None:
+    async def close(self) -> None:
+        """Closes the transport."""
+        await self.transport.close()
+
+
+def _drop(started: Iterable[asyncio.Future[Any]]) -> None:
     """Gives up what was asked for ahead, if nobody waited for it; its error is nobody's then."""
-    if not task.cancel() and not task.cancelled():
-        task.exception()
+    for task in started:
+        if not task.cancel() and not task.cancelled():
+            task.exception()
 
 
 def _log_pause(request: Request, pause: Pause) -> None:

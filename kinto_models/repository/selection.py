@@ -87,7 +87,7 @@ class Selection(Generic[T]):
         left = self._limit
         asked = min((number for number in (left, size) if number is not None), default=None)
         first = operations.get_list(self._place, replace(self._wire, limit=asked).alive())
-        listings = pages(first)
+        listings = pages(first, ahead=left is None)  # a limit may end before the next page
         step = next(listings, None)
         while step is not None:
             if isinstance(step, Emit):

@@ -95,14 +95,14 @@ def replace(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResul
     draft = mapper.draft(obj)
     if mapper.knows(obj):
         mapper.refuse_readonly(draft.changes(state_of(obj).data))
-    return (yield from overwrite(mapper, draft, only=_unchanged(obj, force=force)))
+    return (yield from overwrite(mapper, draft.all(), only=_unchanged(obj, force=force)))
 
 
 def overwrite(mapper: Mapper[R], draft: Draft[R], *, only: int | None) -> Conversation[SaveResult]:
     """Writes a whole draft, ``only`` if the object's timestamp is this one."""
     # With any ACE in it, a PUT replaces all of them (https://docs.kinto-storage.org/en/stable/api/1.x/permissions.html).
     permissions = draft.obj.permissions.all() if draft.permissions else None
-    body = envelope(draft.all().data, permissions)
+    body = envelope(draft.data, permissions)
     try:
         answer = yield from send(operations.replace(mapper.place, draft.obj.id, body, only=only))
     except ConflictError as error:

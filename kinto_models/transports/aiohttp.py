@@ -10,8 +10,9 @@ import asyncio
 import ssl
 import weakref
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 from requests.utils import default_headers, select_proxy
@@ -55,6 +56,10 @@ _LONGEST_HEADER: Final = 65536
 """Bytes, as http.client has it: the address of a next page holds the filters of the query."""
 
 
+_AT_ONCE: Final = 50
+"""Connections; more requests wait for one. Waitress, which often serves Kinto, takes a hundred from everybody."""
+
+
 class _CutError(Exception):
     """Hides a cut connection from aiohttp, which would send a PUT or a DELETE again by itself."""
 
@@ -79,7 +84,10 @@ class AiohttpTransport:
     """Sends requests over a connection, without blocking the event loop."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        own = dict(connection.headers)
+        if own.get("Accept-Encoding") == default_headers()["Accept-Encoding"]:
+            del own["Accept-Encoding"]  # what requests can decode; aiohttp says what it can
+        self._connection = replace(connection, headers=own)
         self._url = URL(connection.root, encoded=True)
         self._proxy = select_proxy(connection.root, dict(connection.proxies))
         self._sessions: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = (
@@ -136,12 +144,9 @@ class AiohttpTransport:
 
     def _new_session(self) -> aiohttp.ClientSession:
         limits = self._connection.timeouts
-        own: Any = dict(self._connection.headers)
-        if own.get("Accept-Encoding") == default_headers()["Accept-Encoding"]:
-            del own["Accept-Encoding"]  # what requests can decode; aiohttp says what it can
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=self._tls()),
-            headers=own,
+            connector=aiohttp.TCPConnector(ssl=self._tls(), limit=_AT_ONCE),
+            headers=dict(self._connection.headers),
             skip_auto_headers=("Content-Type",),
             cookie_jar=aiohttp.DummyCookieJar(),
             # Not total and not the wait for a free connection: a thousand requests at once are no fault of the server.

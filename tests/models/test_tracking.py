@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, ValidationError, computed_field
 
 from kinto_models import Record, UnknownPermissionsError
 from kinto_models.models.state import Snapshot
-from kinto_models.models.stored import attach, changes_of
+from kinto_models.models.stored import attach_all, changes_of
 from kinto_models.models.tracking import absorb, diff, dump, parse, same
 from kinto_models.protocol.bodies import encode
 
@@ -43,7 +43,7 @@ def loaded(**data: Any) -> Task:
     """A task as a list answer of a server would bring it."""
     told = {"id": "t1", "last_modified": 5, **data}
     task = parse(Task, told)
-    attach(task, Snapshot(encode({"data": [told]}), None), 0)
+    attach_all([task], Snapshot(encode({"data": [told]}), None))
     return task
 
 
@@ -220,9 +220,10 @@ def test_a_copy_with_another_id_is_a_new_object() -> None:
 
 def test_a_pickle_holds_only_its_own_part_of_a_page() -> None:
     page = [{"id": f"t{n}", "last_modified": 5, "title": "x" * 1000} for n in range(100)]
-    task = parse(Task, page[7])
-    attach(task, Snapshot(encode({"data": page}), None), 7)
-    assert len(pickle.dumps(task)) < 5000
+    tasks = [parse(Task, each) for each in page]
+    attach_all(tasks, Snapshot(encode({"data": page}), None))
+    assert len(pickle.dumps(tasks[7])) < 5000
+    assert tasks[7].etag == '"5"'
 
 
 def test_permissions_of_a_listed_object_are_unknown_not_empty() -> None:

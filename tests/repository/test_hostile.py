@@ -41,7 +41,7 @@ def saved() -> Task:
     """A task that was read, and changed since."""
     data = {"id": "t1", "last_modified": 5, "title": "x", "tags": []}
     task = parse(Task, data)
-    attach(task, Snapshot(json.dumps({"data": data, "permissions": {"write": ["a"]}}).encode(), None), None)
+    attach(task, Snapshot(json.dumps({"data": data, "permissions": {"write": ["a"]}}).encode(), None))
     task.title = "y"
     task.tags.append("z")
     return task

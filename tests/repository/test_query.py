@@ -128,7 +128,7 @@ def test_sorting() -> None:
         Task.find().sort("titel")
 
 
-def test_limits_are_of_the_whole_and_pages_are_read_one_by_one(wire: Wire) -> None:
+def test_limits_are_of_the_whole_and_pages_are_read_one_ahead(wire: Wire) -> None:
     wire.clear()
     assert [len(page) for page in Task.find().pages(size=3)] == [3, 1]
     assert [len(page) for page in Task.find().limit(3).pages(size=2)] == [2, 1]
@@ -139,7 +139,7 @@ def test_limits_are_of_the_whole_and_pages_are_read_one_by_one(wire: Wire) -> No
     first = next(pages)
     assert (first[0].id, first[0:1][0].id, len(first)) == ("a", "a", 1)
     assert first.timestamp == Task.find().timestamp()
-    assert len([r for r in wire.sent if r.method == "GET"]) == 1
+    assert len([r for r in wire.sent if r.method == "GET"]) <= 2
     assert [page[0].id for page in pages] == ["b", "c", "d"]
 
 

@@ -122,7 +122,7 @@ def test_a_missing_collection_is_told_from_a_missing_record(story: Story, tasks:
 def test_an_object_whose_timestamp_was_never_told_is_not_written_blindly(story: Story, tasks: Any) -> None:
     data = {"id": "t1", "title": "x"}
     task = parse(Task, data)
-    attach(task, Snapshot(json.dumps({"data": data}).encode(), None), None)
+    attach(task, Snapshot(json.dumps({"data": data}).encode(), None))
     task.title = "y"
     for write in (tasks.save, tasks.replace, tasks.delete):
         with pytest.raises(NotSavedError, match="never told the timestamp"):
