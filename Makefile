@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: demo test check docs format clean help
+.PHONY: demo test check bench docs format clean help
 
 help:  ## these lines
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -22,6 +22,9 @@ check: $(VENV)/.check  ## lint, format, mypy, pyright and the completeness of th
 	$(BIN)/mypy --config-file tests/typing/plugin.ini
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	PYTHONPATH=. $(BIN)/pyright --pythonpath $(BIN)/python --ignoreexternal --verifytypes kinto_models
+
+bench: $(VENV)/.bench  ## what it costs, beside kinto-http.py; writes docs/performance.md
+	$(BIN)/python -m tests.benchmarks
 
 docs: $(VENV)/.docs  ## the documentation, into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

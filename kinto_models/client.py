@@ -20,13 +20,14 @@ from kinto_models.protocol.messages import Operation
 from kinto_models.protocol.retry import DEFAULT_POLICY, RetryPolicy
 from kinto_models.repository.batch import AsyncBatch, Batch
 from kinto_models.repository.repository import AsyncRepository, Repository
-from kinto_models.repository.runner import AsyncRunner, Runner
+from kinto_models.repository.runner import Runner
 from kinto_models.transports.auth import Auth
 from kinto_models.transports.base import DEFAULT_TIMEOUT, Connection, Timeout
 from kinto_models.transports.requests import RequestsTransport
 
 if TYPE_CHECKING:
     from kinto_models.embedded import EmbeddedServer
+    from kinto_models.repository.async_runner import AsyncRunner
 
 __all__ = ["AsyncClient", "Client", "aconnect", "connect"]
 
@@ -220,6 +221,7 @@ class AsyncClient(_Face):
     ) -> None:
         if find_spec("aiohttp") is None:
             raise MissingExtraError('AsyncClient needs aiohttp: pip install "kinto-models[async]"')
+        from kinto_models.repository.async_runner import AsyncRunner  # and asyncio with it
         from kinto_models.transports.aiohttp import AiohttpTransport  # optional
 
         connection = Connection.of(url, auth, headers, timeout)

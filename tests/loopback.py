@@ -6,6 +6,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -46,6 +47,9 @@ class Loopback:
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.received: list[Received] = []
+        self.delay = 0.0  # seconds before each answer
+        self._free = threading.Event()
+        self._free.set()
         self._tls = tls
         self._answers: deque[tuple[bytes, Then]] = deque()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -84,6 +88,20 @@ class Loopback:
         head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
         self.says(f"HTTP/1.1 {status} Said So\r\n{head}\r\n".encode() + body, "keep")
 
+    def hold(self) -> None:
+        """Keeps all answers back, until ``release()``."""
+        self._free.clear()
+
+    def release(self) -> None:
+        self._free.set()
+
+    def await_requests(self, number: int = 1) -> None:
+        """Waits until this many requests have come in all."""
+        deadline = time.monotonic() + 5
+        while len(self.received) < number:
+            assert time.monotonic() < deadline, self.received
+            time.sleep(0.001)
+
     def forget(self) -> None:
         """Drops what is lined up and what was received."""
         self._answers.clear()
@@ -91,6 +109,7 @@ class Loopback:
 
     def close(self) -> None:
         self._closing.set()
+        self._free.set()
         with suppress(OSError):
             socket.create_connection(("127.0.0.1", self.port), 1).close()  # wakes whoever accepts
         for connection in self._connections:
@@ -133,6 +152,9 @@ class Loopback:
         if not self._answers:
             self.answers()
         raw, then = self._answers.popleft()
+        self._free.wait()
+        if self.delay and self._closing.wait(self.delay):
+            return False
         connection.sendall(raw)
         if then == "stall":
             self._closing.wait(10)

@@ -77,7 +77,7 @@ class AsyncFinder(Protocol[T]):
         ...
 
     def pages(self, size: int | None = None) -> AsyncIterator[Page[T]]:
-        """The objects page by page, for ``async for``; ``size`` is what to ask for, the server may give fewer."""
+        """The objects page by page, for ``async for``. See ``Finder.pages``."""
         ...
 
     async def timestamp(self) -> int:

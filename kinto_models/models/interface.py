@@ -69,7 +69,8 @@ class Finder(Protocol[T]):
     """A query: lazy and immutable. Each method that adds to it returns a new one; nothing is sent before it is
     iterated or ended by ``all``, ``first``, ``one``, ``one_or_none``, ``count``, ``exists``, ``pages`` or ``delete``.
 
-    Iterating reads page after page and keeps one in memory at a time.
+    Iterating reads pages of at most 1,000 objects and keeps one in memory at a time. While it is dealt with, the next
+    one is asked for.
     """
 
     def where(self, *conditions: Condition | bool) -> Self:
@@ -142,7 +143,7 @@ class Finder(Protocol[T]):
         ...
 
     def pages(self, size: int | None = None) -> Iterator[Page[T]]:
-        """The objects page by page; ``size`` is what to ask for, the server may give fewer."""
+        """The objects page by page; ``size`` is what to ask for, 1,000 by default, and the server may give fewer."""
         ...
 
     def timestamp(self) -> int:

@@ -8,12 +8,15 @@ empty.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 from kinto_models.errors import UnknownPermissionsError
 from kinto_models.models.principals import Principal, principal_of
 
-__all__ = ["ACE", "BucketPermissions", "CollectionPermissions", "Permissions"]
+__all__ = ["ACE", "BucketPermissions", "CollectionPermissions", "Held", "Permissions"]
+
+
+Held: TypeAlias = "Mapping[str, frozenset[str] | None]"
 
 
 class ACE:
@@ -64,9 +67,14 @@ class ACE:
         """Whether the next save has something to send."""
         return self._current != self._base
 
-    def moved(self, onto: ACE) -> ACE:
-        """The same changes, made to what ``onto`` has."""
-        before, now = self._base or frozenset(), self._known()
+    @property
+    def held(self) -> frozenset[str] | None:
+        """The principals as they are now, or None where they are not known."""
+        return None if self._current is None else frozenset(self._current)
+
+    def moved(self, onto: ACE, since: frozenset[str] | None = None) -> ACE:
+        """The same changes, made to what ``onto`` has: those since the server told, or ``since`` these were held."""
+        before, now = (self._base or frozenset() if since is None else since), self._known()
         moved = ACE(self._name, onto._known())
         moved._known().update(now - before)
         moved._known().difference_update(before - now)
@@ -139,15 +147,21 @@ class Permissions:
         aces: dict[str, ACE] = {name: getattr(self, attribute) for attribute, name in self._aces.items()}
         return {name: list(ace) for name, ace in aces.items() if len(ace)}
 
-    def moved(self, onto: Permissions) -> Permissions:
-        """The same changes, made to what ``onto`` has.
+    @property
+    def held(self) -> Held:
+        """Who holds what now, by the ACE's name here."""
+        return {attribute: getattr(self, attribute).held for attribute in self._aces}
+
+    def moved(self, onto: Permissions, since: Held | None = None) -> Permissions:
+        """The same changes, made to what ``onto`` has: those made since the server told, or ``since`` this was held.
 
         Raises:
             UnknownPermissionsError: what ``onto`` has is not known.
         """
         moved = type(self)({})
         for attribute in self._aces:
-            setattr(moved, attribute, getattr(self, attribute).moved(getattr(onto, attribute)))
+            ace = getattr(self, attribute).moved(getattr(onto, attribute), (since or {}).get(attribute))
+            setattr(moved, attribute, ace)
         return moved
 
     def __getstate__(self) -> dict[str, Any]:

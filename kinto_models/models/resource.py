@@ -101,7 +101,8 @@ class Resource(Stored):
         return objects_of(self).delete(self, force=force, missing_ok=missing_ok)
 
     def refresh(self) -> bool:
-        """Reads the object again, permissions included, and drops the unsaved changes of the instance.
+        """Reads the object again, permissions included, and drops the unsaved changes of the instance, those made
+        while the answer is on its way included.
 
         Returns whether the object had changed on the server; where not, its data is not sent again.
 

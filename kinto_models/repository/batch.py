@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from pydantic import BaseModel
 from typing_extensions import Self
@@ -19,12 +19,16 @@ from kinto_models.repository import reads, writes
 from kinto_models.repository.delivery import Delivery, Entry, batch_error, unsent
 from kinto_models.repository.mapper import Mapper
 from kinto_models.repository.repository import AsyncRepository, Placed, Repository
-from kinto_models.repository.runner import AsyncRunner, Runner
+from kinto_models.repository.runner import Runner
 from kinto_models.repository.selection import Selection
+
+if TYPE_CHECKING:
+    from kinto_models.repository.async_runner import AsyncRunner  # and asyncio with it
 
 __all__ = ["AsyncBatch", "Batch", "BatchQuery", "BatchRepository", "Collected"]
 
-T = TypeVar("T")
+T = TypeVar("T", bound=BaseModel)
+U = TypeVar("U")
 R = TypeVar("R", bound=Stored)
 M = TypeVar("M", bound=BaseModel)
 
@@ -33,7 +37,8 @@ class Collected:
     """A batch without its block: what both kinds have in common.
 
     Each method returns an ``Outcome`` at once; it says what came of it after the block. What is sent is what the
-    instances are when the block ends. The order is kept; of two writes of one instance the second builds on the first.
+    instances are when the block ends. Requests are made in their order, as far as one can matter to another: of two
+    writes of one instance the second builds on the first, and a read sees what was written before it.
     """
 
     def __init__(self, runner: Any, kind: Callable[..., Placed[Any]]) -> None:
@@ -85,11 +90,11 @@ class Collected:
         place = {} if bound is None else {"bucket": bound.bucket, "collection": bound.collection}
         return self.repository(type(obj), **place)
 
-    def add(self, target: Any, begin: Callable[[], Conversation[T]]) -> Outcome[T]:
+    def add(self, target: Any, begin: Callable[[], Conversation[U]]) -> Outcome[U]:
         """Adds a conversation. Called by the repositories and queries of the batch."""
         if self._entries is None:
             raise NotSentError("this batch has ended: open another one")
-        outcome: Outcome[T] = Outcome(target)
+        outcome: Outcome[U] = Outcome(target)
         self._entries.append(Entry(outcome, begin))
         return outcome
 
@@ -239,7 +244,7 @@ class BatchRepository(Generic[R]):
         return self.find().timestamp()
 
 
-class BatchQuery(Selection[M]):
+class BatchQuery(Selection[T]):
     """A query in a batch: as ``Finder``, but each ending returns an ``Outcome``."""
 
     _runner: Collected
@@ -248,19 +253,19 @@ class BatchQuery(Selection[M]):
         """Asks only for the fields of this pydantic model, and gives instances of it. See ``Finder.select``."""
         return self._of(BatchQuery[M], model)
 
-    def all(self) -> Outcome[list[M]]:
+    def all(self) -> Outcome[list[T]]:
         """Every object."""
         return self._runner.add(self._result, self._all)
 
-    def first(self) -> Outcome[M | None]:
+    def first(self) -> Outcome[T | None]:
         """The first object, or None."""
         return self._runner.add(self._result, self._first)
 
-    def one(self) -> Outcome[M]:
+    def one(self) -> Outcome[T]:
         """The only object. See ``Finder.one``."""
         return self._runner.add(self._result, self._one)
 
-    def one_or_none(self) -> Outcome[M | None]:
+    def one_or_none(self) -> Outcome[T | None]:
         """The only object, or None. See ``Finder.one_or_none``."""
         return self._runner.add(self._result, self._one_or_none)
 

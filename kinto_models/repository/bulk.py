@@ -82,7 +82,7 @@ class Bulk(Generic[T]):
             self._progress(Progress(self._done, self._counts["failed"], self._total))
 
     def _result(self) -> BulkResult:
-        if self._done % _STEP:
+        if self._done % _STEP or not self._done:
             self._tell()
         if self._failures or self._delivery.stopped:
             raise batch_error(self._failures, self._counts["failed"], self._done, self._delivery.stopped)

@@ -159,6 +159,9 @@ class Delivery:
             except Exception as error:  # noqa: BLE001  # the caller's iterable: what it gave before is sent all the same
                 broken = error
                 break
+            except BaseException:  # to stop at once, but not before what is with the server is back
+                yield from self._land()
+                raise
             yield from self._take(entry)
         yield from self._flush()
         if broken is not None:

@@ -19,6 +19,7 @@ from kinto_models.errors import (
     ReadOnlyFieldError,
 )
 from kinto_models.models.interface import Page, SaveResult
+from kinto_models.models.permissions import Held
 from kinto_models.models.state import Snapshot
 from kinto_models.models.stored import Stored, attach, attach_all, state_of
 from kinto_models.models.tracking import Changes, absorb, diff, dump, names_of, parse, same, wire_names
@@ -100,6 +101,7 @@ class Draft(Generic[R]):
         dumped: its data as JSON, as it is.
         data: the same, validated.
         permissions: the ACEs that changed.
+        held: all ACEs as they were then, or None where none are sent.
         names: names of the fields that are sent.
     """
 
@@ -107,6 +109,7 @@ class Draft(Generic[R]):
     dumped: Data
     data: Data
     permissions: dict[str, list[str]]
+    held: Held | None = None
     names: frozenset[str] = frozenset()
 
     def all(self) -> Draft[R]:
@@ -162,9 +165,9 @@ class Mapper(Generic[R]):
         obj, told, unsaved = draft.obj, self.load(answer), state_of(draft.obj).permissions
         absorb(obj, told, keep, draft.dumped)
         self.tie(obj, told)
-        if unsaved is not None and unsaved.changes() != draft.permissions:
+        if unsaved is not None and (unsaved.changes() if draft.held is None else unsaved.held != draft.held):
             shown = type(unsaved)(state_of(obj).shown)
-            state_of(obj).permissions = unsaved.moved(shown) if shown.known else unsaved
+            state_of(obj).permissions = unsaved.moved(shown, draft.held) if shown.known else unsaved
         sent = draft.names | {"permissions"} if draft.permissions else draft.names
         return SaveResult(answer.created, sent, obj.etag)
 
@@ -206,7 +209,7 @@ class Mapper(Generic[R]):
         told = self.model.model_validate_json(body)
         if _MASK in body:
             self._refuse_mask(obj, told, data)
-        return Draft(obj, data, dump(told), obj.permissions.changes())
+        return Draft(obj, data, dump(told), obj.permissions.changes(), obj.permissions.held)
 
     def refuse_stranger(self, obj: R) -> None:
         """Raises TypeError if the instance is not of the class."""

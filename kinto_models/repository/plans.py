@@ -45,7 +45,9 @@ def compare(mapper: Mapper[R], pages: Stream[Page[R]], desired: Iterable[R], *, 
             mapper.refuse_readonly(changes)
             plan.patches.append(Revision(obj, theirs, changes.names))
         else:
+            unsaved = state_of(obj).permissions
             mapper.tie(obj, theirs)
+            state_of(obj).permissions = unsaved
             unchanged += 1
     return Plan(plan.creations, plan.patches, list(current.values()) if delete else [], unchanged)
 
@@ -79,7 +81,7 @@ def _revise(mapper: Mapper[R], revision: Revision[R]) -> Conversation[SaveResult
 
 def _revised(mapper: Mapper[R], revision: Revision[R]) -> Conversation[SaveResult]:
     draft = mapper.draft(revision.desired)
-    draft.permissions = {}
+    draft.permissions, draft.held = {}, None
     changes = _changes(mapper, revision.desired, revision.current)
     draft.names = changes.names
     only = state_of(revision.current).timestamp

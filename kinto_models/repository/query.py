@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from itertools import chain
 from operator import attrgetter
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel
 
 from kinto_models.models.async_interface import AsyncFinder
 from kinto_models.models.interface import Finder, Page
-from kinto_models.repository.runner import AsyncRunner, Runner
+from kinto_models.repository.runner import Runner
 from kinto_models.repository.selection import Selection
+
+if TYPE_CHECKING:
+    from kinto_models.repository.async_runner import AsyncRunner  # and asyncio with it
 
 __all__ = ["AsyncQuery", "Query"]
 
@@ -29,7 +32,7 @@ class Query(Selection[T], Finder[T]):
         return self._of(Query[M], model)
 
     def pages(self, size: int | None = None) -> Iterator[Page[T]]:
-        return self._runner.stream(self._pages(size))
+        return self._runner.stream(self._paged(size))
 
     def __iter__(self) -> Iterator[T]:
         # Not a loop with a variable, which would hold a page while the next one is read.
@@ -69,7 +72,7 @@ class AsyncQuery(Selection[T], AsyncFinder[T]):
         return self._of(AsyncQuery[M], model)
 
     def pages(self, size: int | None = None) -> AsyncIterator[Page[T]]:
-        return self._runner.stream(self._pages(size))
+        return self._runner.stream(self._paged(size))
 
     async def __aiter__(self) -> AsyncIterator[T]:
         async for page in self.pages():

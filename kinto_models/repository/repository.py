@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Iterable
-from typing import Any, ClassVar, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
 
 from kinto_models.models.async_interface import AsyncObjects
 from kinto_models.models.expressions import Condition
@@ -17,7 +17,10 @@ from kinto_models.repository.bulk import Bulk, listed
 from kinto_models.repository.mapper import Mapper
 from kinto_models.repository.places import place_of
 from kinto_models.repository.query import AsyncQuery, Query
-from kinto_models.repository.runner import AsyncRunner, Runner
+from kinto_models.repository.runner import Runner
+
+if TYPE_CHECKING:
+    from kinto_models.repository.async_runner import AsyncRunner  # and asyncio with it
 
 __all__ = ["AsyncRepository", "Placed", "Repository"]
 

@@ -1,13 +1,10 @@
-"""Runs operations over a transport, blocking or awaited. All decisions are made elsewhere: here is only sending and
-waiting.
-"""
+"""Runs operations over a blocking transport. All decisions are made elsewhere: here is only sending and waiting."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any, Final, TypeVar
@@ -27,9 +24,9 @@ from kinto_models.protocol.messages import (
 )
 from kinto_models.protocol.retry import Pause, RetryPolicy, attempts
 from kinto_models.repository.delivery import Limits
-from kinto_models.transports.base import AsyncTransport, Transport
+from kinto_models.transports.base import Transport
 
-__all__ = ["AsyncRunner", "Runner"]
+__all__ = ["Runner", "log_pause"]
 
 T = TypeVar("T")
 
@@ -64,7 +61,7 @@ class Runner:
             step = next(flow)
             while True:
                 if isinstance(step, Pause):
-                    _log_pause(request, step)
+                    log_pause(request, step)
                     self._sleep(step.seconds)
                     step = next(flow)
                 else:
@@ -127,106 +124,6 @@ class Runner:
             self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-class AsyncRunner:
-    """The same, awaited. What is cancelled has changed no instance.
-
-    Parameters:
-        transport: sends requests.
-        policy: when to send again.
-        sleep: waits for a number of seconds.
-    """
-
-    def __init__(
-        self,
-        transport: AsyncTransport,
-        policy: RetryPolicy,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    ) -> None:
-        self.transport = transport
-        self.limits = Limits()
-        self._policy = policy
-        self._sleep = sleep
-
-    async def run(self, operation: Operation[T]) -> T:
-        """Sends one operation, again where the policy says so, and reads its answer."""
-        return operation.decode(await self._exchange(operation.request))
-
-    async def _exchange(self, request: Request) -> Response:
-        flow = attempts(request, self._policy)
-        try:
-            step = next(flow)
-            while True:
-                if isinstance(step, Pause):
-                    _log_pause(request, step)
-                    await self._sleep(step.seconds)
-                    step = next(flow)
-                else:
-                    step = flow.send(await self._outcome(step))
-        except StopIteration as done:
-            response: Response = done.value
-            return response
-
-    async def _outcome(self, request: Request) -> Response | TransportError:
-        try:
-            return await self.transport.send(request)
-        except TransportError as error:
-            return error
-
-    async def converse(self, conversation: Conversation[T]) -> T:
-        """Runs the operations that a conversation yields, and returns what it returns."""
-        started: list[asyncio.Future[Any]] = []
-        try:
-            step = next(conversation)
-            while True:
-                try:
-                    result = await self._result(step, started)
-                except KintoError as error:
-                    step = conversation.throw(error)
-                else:
-                    step = conversation.send(result)
-        except StopIteration as done:
-            value: T = done.value
-            return value
-        finally:
-            conversation.close()
-            _drop(started)
-
-    async def stream(self, stream: Stream[T]) -> AsyncIterator[T]:
-        """What a stream gives, each operation sent when its result is asked for."""
-        started: list[asyncio.Future[Any]] = []
-        try:
-            while (emitted := await self._advance(stream, started)) is not None:
-                value = emitted.value
-                del emitted  # whoever asked for it may be the only one to hold it
-                yield value
-                del value
-        finally:
-            _drop(started)
-
-    async def _advance(self, stream: Stream[T], started: list[asyncio.Future[Any]]) -> Emit[T] | None:
-        step = next(stream, None)
-        while not (step is None or isinstance(step, Emit)):
-            step = hand(stream, await self._result(step, started))
-        return step
-
-    async def _result(self, step: Step, started: list[asyncio.Future[Any]]) -> Any:
-        if isinstance(step, Ahead):
-            started[:] = [asyncio.ensure_future(self.run(step.operation))]  # the one before was waited for
-            await asyncio.sleep(0)  # it goes off now, and not when this task waits for the next time
-            return Started(started[0])
-        return await step.future if isinstance(step, Started) else await self.run(step)
-
-    async def close(self) -> None:
-        """Closes the transport."""
-        await self.transport.close()
-
-
-def _drop(started: Iterable[asyncio.Future[Any]]) -> None:
-    """Gives up what was asked for ahead, if nobody waited for it; its error is nobody's then."""
-    for task in started:
-        if not task.cancel() and not task.cancelled():
-            task.exception()
-
-
-def _log_pause(request: Request, pause: Pause) -> None:
+def log_pause(request: Request, pause: Pause) -> None:
+    """Notes that a request is going to be sent again."""
     _log.info("%s: trying again in %.3g s", request.line, pause.seconds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Final, Generic, NoReturn, TypeVar
 
 from pydantic import BaseModel
 from typing_extensions import Self
@@ -25,6 +25,9 @@ __all__ = ["Selection", "delete_pages"]
 T = TypeVar("T", bound=BaseModel)
 M = TypeVar("M", bound=BaseModel)
 S = TypeVar("S", bound="Selection[Any]")
+
+_PAGE: Final = 1_000
+"""Objects to ask for at a time where they are not kept: Kinto would give 10,000."""
 
 
 class Selection(Generic[T]):
@@ -48,21 +51,26 @@ class Selection(Generic[T]):
     # What to list
 
     def where(self, *conditions_: Condition | bool) -> Self:
+        """Adds conditions; all must hold. See ``Finder.where``."""
         return self._with(filters=self._wire.filters + conditions(conditions_))
 
     def sort(self, *keys: object) -> Self:
+        """Sorts by these keys instead. See ``Finder.sort``."""
         return self._with(sort=sort_keys(self._objects.model, keys))
 
     def limit(self, number: int) -> Self:
+        """At most this many objects in all."""
         _at_least_one("limit", number)
         limited = self._with()
         limited._limit = number
         return limited
 
     def since(self, timestamp: int) -> Self:
+        """Only objects changed after this timestamp, in milliseconds. Deleted ones are not listed."""
         return self._with(since=_milliseconds("since", timestamp))
 
     def before(self, timestamp: int) -> Self:
+        """Only objects changed before this timestamp, in milliseconds. Deleted ones are not listed."""
         return self._with(before=_milliseconds("before", timestamp))
 
     def _with(self, **changes: Any) -> Self:
@@ -80,6 +88,9 @@ class Selection(Generic[T]):
         return other
 
     # What to do with it
+
+    def _paged(self, size: int | None) -> Stream[Page[T]]:
+        return self._pages(_PAGE if size is None else size)
 
     def _pages(self, size: int | None = None) -> Stream[Page[T]]:
         if size is not None:

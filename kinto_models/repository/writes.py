@@ -122,7 +122,7 @@ def patch(mapper: Mapper[R], obj: R, values: dict[str, Any]) -> Conversation[Sav
     if not changes:
         return SaveResult(created=False, changed=frozenset(), etag=obj.etag)
     mapper.refuse_readonly(changes)
-    draft = Draft(obj, dump(obj), {}, {}, changes.names)
+    draft = Draft(obj, dump(obj), {}, {}, names=changes.names)
     unsaved = diff(obj, data).names - changes.names
     answer = yield from _patched(mapper, draft, changes, only=_unchanged(obj, force=False))
     return mapper.acknowledge(draft, answer, keep=unsaved)

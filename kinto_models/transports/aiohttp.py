@@ -1,21 +1,20 @@
 """The non-blocking transport, on the aiohttp library (extra ``async``).
 
-One session for each event loop that it is used in, made at its first request, so that a client may be made before any
-loop runs and outlive it.
+One session for each event loop that it is used in, made at its first request and closed when the loop ends, so that a
+client may be made before any loop runs and outlive it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-import weakref
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import aiohttp
-from requests.utils import default_headers, select_proxy
+from requests.utils import default_headers, prepend_scheme_if_needed, select_proxy
 from yarl import URL
 
 from kinto_models.errors import (
@@ -35,11 +34,32 @@ from kinto_models.transports.words import CLOSED, failed
 
 __all__ = ["AiohttpTransport", "translate"]
 
+_LONGEST_HEADER: Final = 65536
+"""Bytes, as http.client has it: the address of a next page holds the filters of the query."""
+
+
+_AT_ONCE: Final = 50
+"""Connections; more requests wait for one. Waitress, which often serves Kinto, takes a hundred from everybody."""
+
+
+_ENCODINGS: Final = ("identity", "gzip", "deflate", "br", "zstd")
+"""Encodings of an answer that aiohttp decodes, or says that it cannot."""
+
+
+class _ProxyError(Exception):
+    """The environment's proxy has no address that can be read."""
+
+
+class _CutError(Exception):
+    """Hides a cut connection from aiohttp, which would send a PUT or a DELETE again by itself."""
+
+
 # Most specific first: a class stands before its bases.
 _OURS: Final[tuple[tuple[type[Exception], type[TransportError]], ...]] = (
     (aiohttp.ConnectionTimeoutError, ConnectTimeoutError),
     (aiohttp.SocketTimeoutError, ReadTimeoutError),
     (asyncio.TimeoutError, TimedOutError),
+    (_ProxyError, ProxyFailedError),
     (aiohttp.ClientProxyConnectionError, ProxyFailedError),
     (aiohttp.ClientHttpProxyError, ProxyFailedError),
     (aiohttp.ClientSSLError, TLSError),
@@ -52,16 +72,6 @@ _OURS: Final[tuple[tuple[type[Exception], type[TransportError]], ...]] = (
     (aiohttp.ClientError, TransportError),
     (OSError, ConnectionFailedError),
 )
-_LONGEST_HEADER: Final = 65536
-"""Bytes, as http.client has it: the address of a next page holds the filters of the query."""
-
-
-_AT_ONCE: Final = 50
-"""Connections; more requests wait for one. Waitress, which often serves Kinto, takes a hundred from everybody."""
-
-
-class _CutError(Exception):
-    """Hides a cut connection from aiohttp, which would send a PUT or a DELETE again by itself."""
 
 
 async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -87,12 +97,13 @@ class AiohttpTransport:
         own = dict(connection.headers)
         if own.get("Accept-Encoding") == default_headers()["Accept-Encoding"]:
             del own["Accept-Encoding"]  # what requests can decode; aiohttp says what it can
+        for name, value in own.items():
+            if not value.isascii():
+                raise ValueError(f"the header {name!r} holds what is not ASCII, which aiohttp cannot send")
         self._connection = replace(connection, headers=own)
-        self._url = URL(connection.root, encoded=True)
         self._proxy = select_proxy(connection.root, dict(connection.proxies))
-        self._sessions: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
+        self._ends: dict[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = {}
         self._closed = False
 
     @property
@@ -102,44 +113,60 @@ class AiohttpTransport:
 
     async def send(self, request: Request) -> Response:
         """Sends one request, once; redirects are answers like others."""
-        session = self._session()
+        if self._closed:
+            raise NoClientError(CLOSED)
         try:
-            async with session.request(
-                request.method,
-                URL(self._connection.root + request.target, encoded=True),
-                data=request.body,
-                headers=self._headers(request),
-                allow_redirects=False,
-            ) as answer:
-                body = await answer.read()
-                return Response(answer.status, answer.headers, body, self._connection.root)
+            session = self._sessions.get(asyncio.get_running_loop()) or await self._opened()
+            return await self._exchange(session, request)
         except Exception as error:  # noqa: BLE001  # what a server sends can make aiohttp raise a ValueError, or worse
             # A proxy's credentials stand in the texts of their errors.
             raise translate(error, request) from (None if self._proxy else error)
 
-    def _headers(self, request: Request) -> Mapping[str, str]:
-        if not self._connection.sign:
-            return request.headers
-        return self._connection.signed(request).headers
+    async def _exchange(self, session: aiohttp.ClientSession, request: Request) -> Response:
+        address, headers = self._connection.root + request.target, request.headers
+        body: bytes | str | None = request.body
+        if self._connection.sign:
+            signed = self._connection.signed(request)
+            address, headers, body = self._own(signed.url), signed.headers, signed.body
+        async with session.request(
+            request.method, URL(address, encoded=True), data=body, headers=headers, allow_redirects=False
+        ) as answer:
+            told = _Headers(answer.headers)
+            if told.get("Content-Encoding", "identity").lower() not in _ENCODINGS:
+                raise aiohttp.ClientPayloadError("an encoding that nobody asked for")
+            return Response(answer.status, told, await answer.read(), self._connection.root)
+
+    def _own(self, address: str | None) -> str:
+        if address is None or not address.startswith(self._connection.root + "/"):
+            raise ValueError("the auth object sends the request elsewhere")
+        return address
 
     async def close(self) -> None:
         """Closes the connections."""
         self._closed = True
         here = asyncio.get_running_loop()
-        for loop, session in list(self._sessions.items()):
-            if loop is here or loop.is_closed():
-                await session.close()
-            else:
-                asyncio.run_coroutine_threadsafe(session.close(), loop)
-        self._sessions.clear()
+        for loop, end in list(self._ends.items()):
+            if loop is here:
+                await end.aclose()
+            elif loop.is_running():
+                asyncio.run_coroutine_threadsafe(end.aclose(), loop)
 
-    def _session(self) -> aiohttp.ClientSession:
-        if self._closed:
-            raise NoClientError(CLOSED)
+    async def _opened(self) -> aiohttp.ClientSession:
+        """The session of this loop, which is closed when the loop ends at the latest."""
         loop = asyncio.get_running_loop()
-        session = self._sessions.get(loop)
-        if session is None:
-            session = self._sessions[loop] = self._new_session()
+        self._sessions[loop] = session = self._new_session()
+
+        async def until_the_end() -> AsyncGenerator[None, None]:
+            try:
+                yield
+            finally:
+                self._sessions.pop(loop, None)
+                self._ends.pop(loop, None)
+                await session.close()
+
+        # Whoever ends a loop closes the generators that are left in it (asyncio.run() does).
+        self._ends[loop] = end = until_the_end()
+        await anext(end)
         return session
 
     def _new_session(self) -> aiohttp.ClientSession:
@@ -150,18 +177,54 @@ class AiohttpTransport:
             skip_auto_headers=("Content-Type",),
             cookie_jar=aiohttp.DummyCookieJar(),
             # Not total and not the wait for a free connection: a thousand requests at once are no fault of the server.
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=limits.connect, sock_read=limits.read),
-            proxy=self._proxy,
+            timeout=aiohttp.ClientTimeout(
+                total=None, connect=self._tunnel_limit(), sock_connect=limits.connect, sock_read=limits.read
+            ),
+            proxy=self._proxy_address(),
             max_line_size=_LONGEST_HEADER,
             max_field_size=_LONGEST_HEADER,
             middlewares=(_once,),
         )
 
+    def _proxy_address(self) -> str | None:
+        if not self._proxy:
+            return None
+        try:
+            address: str = prepend_scheme_if_needed(self._proxy, "http")  # type: ignore[no-untyped-call]  # not in the stubs
+            URL(address)
+        except Exception:  # noqa: BLE001  # requests knows many ways to refuse one
+            raise _ProxyError from None
+        return address
+
+    def _tunnel_limit(self) -> float | None:
+        """Seconds for a connection through a proxy, whose own answer aiohttp sets no limit."""
+        limits = self._connection.timeouts
+        if not self._proxy or limits.connect is None or limits.read is None:
+            return None
+        return limits.connect + limits.read
+
     def _tls(self) -> ssl.SSLContext | bool:
-        if self._url.scheme != "https":
+        if not self._connection.root.startswith("https:"):
             return True
         authorities = self._connection.authorities
         is_folder = Path(authorities).is_dir()
         return ssl.create_default_context(
             cafile=None if is_folder else authorities, capath=authorities if is_folder else None
         )
+
+
+class _Headers(Mapping[str, str]):
+    """The headers of an answer, in latin-1 as requests reads them: aiohttp's may be what no text can hold."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._headers = headers
+
+    def __getitem__(self, name: str) -> str:
+        value = self._headers[name]
+        return value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("latin-1")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._headers)
+
+    def __len__(self) -> int:
+        return len(self._headers)

@@ -92,9 +92,10 @@ class Connection:
         own.update(_checked(headers or {}))
         if isinstance(sign, HeaderAuth):
             own["Authorization"], sign = sign.header, None
+        root = _ascii(address.root)
         authorities = _authorities() if address.root.startswith("https:") else DEFAULT_CA_BUNDLE_PATH
-        proxies = get_environ_proxies(address.root)
-        return cls(address.root, dict(own), sign, Timeouts.of(timeout), proxies, authorities)
+        proxies = get_environ_proxies(root)
+        return cls(root, dict(own), sign, Timeouts.of(timeout), proxies, authorities)
 
     def headers_of(self, request: Request) -> dict[str, str]:
         """All headers of a request: its own win, however they are capitalised."""
@@ -116,6 +117,15 @@ class Connection:
         prepared.hooks = default_hooks()
         prepared.prepare_cookies({})
         return self.sign(prepared) if self.sign else prepared
+
+
+def _ascii(root: str) -> str:
+    """The address as it travels: a host's name in IDNA, a path quoted."""
+    if root.isascii():
+        return root
+    prepared = PreparedRequest()
+    prepared.prepare_url(root, None)
+    return (prepared.url or root).rstrip("/")
 
 
 def _authorities() -> str:

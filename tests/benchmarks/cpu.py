@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from itertools import count
+from typing import Any
 
 import aiohttp
 import kinto_http
@@ -56,7 +57,7 @@ def _recorded(method: str, root: str, body: Mapping[str, object] | None = None) 
 
 
 @contextmanager
-def replayed() -> Iterator[str]:
+def replayed() -> Generator[str, None, None]:
     """A server with these answers."""
     with replaying(record()) as root:
         yield root
@@ -109,7 +110,7 @@ def get_at_once(root: str) -> dict[str, Measured]:
 
 
 async def _get_at_once(root: str) -> dict[str, Measured]:
-    peer = kinto_http.AsyncClient(server_url=root, auth=AUTH, bucket=BUCKET, collection=COLLECTION)
+    peer: Any = kinto_http.AsyncClient(server_url=root, auth=AUTH, bucket=BUCKET, collection=COLLECTION)
     basic = aiohttp.BasicAuth(*AUTH)
     async with AsyncClient(root, auth=AUTH) as client, aiohttp.ClientSession(auth=basic) as session:
         tasks = client.repository(Task)

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -20,7 +20,7 @@ the server is emptied."""
 
 
 @contextmanager
-def running() -> Iterator[str]:
+def running() -> Generator[str, None, None]:
     """Starts one, and yields its root."""
     process = subprocess.Popen(
         [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -51,7 +51,7 @@ def raw_answer(request: bytes, root: str) -> bytes:
 
 
 @contextmanager
-def counting(root: str) -> Iterator[tuple[str, list[int]]]:
+def counting(root: str) -> Generator[tuple[str, list[int]], None, None]:
     """A way to the server that counts the bytes of its answers: yields its root and their sizes."""
     parts = urlsplit(root)
     listener = socket.create_server(("127.0.0.1", 0))

@@ -13,7 +13,7 @@ import re
 import subprocess
 import sys
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,7 +21,7 @@ _MOST = 10_000  # objects on a page, as Kinto's storage has it
 
 
 @contextmanager
-def replaying(answers: Mapping[str, bytes], *, listed: int = 0, record: bytes = b"") -> Iterator[str]:
+def replaying(answers: Mapping[str, bytes], *, listed: int = 0, record: bytes = b"") -> Generator[str, None, None]:
     """Starts one that gives these raw answers by method, or ``listed`` copies of a record, and yields its root."""
     told = {
         "answers": {method: b64encode(raw).decode() for method, raw in answers.items()},

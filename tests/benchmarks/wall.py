@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -48,7 +48,7 @@ class Bench:
 
 
 @contextmanager
-def bench() -> Iterator[Bench]:
+def bench() -> Generator[Bench, None, None]:
     """Starts a server of its own for each measurement: on this backend everything gets slower as it fills."""
     with running() as root, Client(root, auth=AUTH, timeout=300) as client:
         here = Bench(root, client)

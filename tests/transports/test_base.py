@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
 from math import nan
-from socket import create_server, socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -83,19 +80,6 @@ def test_a_server_that_stops_in_the_body_is_a_timeout_too(loopback: Loopback, co
     with pytest.raises(TimedOutError) as caught:
         connect(loopback.url, timeouts=(5, 0.1)).send(_ASK)
     assert isinstance(caught.value, ReadTimeoutError)
-
-
-@pytest.fixture
-def full_port() -> Iterator[int]:
-    """A port whose queue of connections is full, so that the next one is neither taken nor refused."""
-    with ExitStack() as stack:
-        listener = stack.enter_context(create_server(("127.0.0.1", 0), backlog=0))
-        for _ in range(8):
-            waiting = stack.enter_context(socket())
-            waiting.setblocking(False)
-            waiting.connect_ex(listener.getsockname())
-        port: int = listener.getsockname()[1]
-        yield port
 
 
 def test_a_server_that_takes_no_connection_is_a_connect_timeout(full_port: int, connect: Connect) -> None:

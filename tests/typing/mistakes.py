@@ -11,7 +11,19 @@ from datetime import date
 
 from pydantic import BaseModel
 
-from kinto_models import Client, Objects, Record, Repository, col
+from kinto_models import (
+    AsyncClient,
+    AsyncObjects,
+    AsyncRepository,
+    Client,
+    Objects,
+    Outcome,
+    Plan,
+    Record,
+    Repository,
+    SaveResult,
+    col,
+)
 
 
 class Task(Record, bucket="todo", collection="tasks"):
@@ -82,3 +94,77 @@ def a_wrong_option(task: Task) -> None:
     Client("https://example.com/v1", tiemout=5)  # type: ignore[call-arg]
     task.permissions.raed  # type: ignore[attr-defined]
     task.permissions.record_create  # type: ignore[attr-defined]
+
+
+async def what_is_not_awaited(tasks: AsyncRepository[Task], task: Task) -> None:
+    tasks.get("x").title  # type: ignore[attr-defined]
+    task.asave().etag  # type: ignore[attr-defined]
+    found: list[Task] = tasks.find().all()  # type: ignore[assignment]
+    count: int = await tasks.find()  # type: ignore[misc]
+    if (await tasks.count) > 1:  # type: ignore[misc]
+        del found, count
+    task.asave()  # type: ignore[unused-coroutine]
+
+
+async def what_is_awaited_and_blocks(tasks: Repository[Task], task: Task) -> None:
+    await tasks.get("x")  # type: ignore[misc]
+    await task.save()  # type: ignore[misc]
+    await Task.find().all()  # type: ignore[misc]
+
+
+async def the_loop_of_the_other_kind(tasks: AsyncRepository[Task], blocking: Repository[Task]) -> None:
+    for _ in tasks.find():  # type: ignore[attr-defined]
+        pass
+    for _ in Task.afind():  # type: ignore[attr-defined]
+        pass
+    for _ in tasks.find().pages():  # type: ignore[attr-defined]
+        pass
+    async for _ in blocking.find():  # type: ignore[attr-defined]
+        pass
+    list(tasks.find())  # type: ignore[call-overload]
+
+
+def the_block_of_the_other_kind(kinto: Client, akinto: AsyncClient) -> None:
+    with akinto:  # type: ignore[attr-defined]
+        pass
+    with akinto.batch():  # type: ignore[attr-defined]
+        pass
+    objects: Objects[Task] = akinto.repository(Task)  # type: ignore[assignment]
+    awaited: AsyncObjects[Task] = kinto.repository(Task)  # type: ignore[assignment]
+    del objects, awaited
+
+
+def a_wrong_thing_in_a_batch(kinto: Client, task: Task) -> None:
+    with kinto.batch() as batch:
+        batch.repository(Task).create(Other())  # type: ignore[arg-type]
+        batch.repository(Task).find().pages()  # type: ignore[attr-defined]
+        batch.save("x")  # type: ignore[arg-type]
+        batch.repository(Task).get("x").title  # type: ignore[attr-defined]
+        batch.save(task).etag  # type: ignore[attr-defined]
+
+
+def each_other(obj: Other, outcome: Outcome[SaveResult]) -> None: ...
+def each_deletion(obj: Task, outcome: Outcome[bool]) -> None: ...
+def each_alone(obj: Task) -> None: ...
+def shows_a_number(done: int) -> None: ...
+
+
+def a_wrong_iterable_or_callback(tasks: Repository[Task], some: list[Task], others: list[Other]) -> None:
+    tasks.create_many(others)  # type: ignore[arg-type]
+    tasks.create_many(some[0])  # type: ignore[arg-type]
+    tasks.create_many(Task.afind())  # type: ignore[arg-type]
+    tasks.save_many(["x"])  # type: ignore[list-item]
+    tasks.delete_many([3])  # type: ignore[list-item]
+    tasks.create_many(some, each=each_other)  # type: ignore[arg-type]
+    tasks.create_many(some, each=each_deletion)  # type: ignore[arg-type]
+    tasks.create_many(some, each=each_alone)  # type: ignore[arg-type]
+    tasks.create_many(some, progress=shows_a_number)  # type: ignore[arg-type]
+    tasks.apply(some)  # type: ignore[arg-type]
+    plan: Plan[Other] = tasks.sync_to(some)  # type: ignore[assignment]
+    tasks.apply(plan)  # type: ignore[arg-type]
+
+
+async def a_wrong_awaited_iterable_or_callback(tasks: AsyncRepository[Task], others: list[Other]) -> None:
+    await tasks.create_many(others)  # type: ignore[arg-type]
+    await tasks.create_many([], each=each_other)  # type: ignore[arg-type]
+    await tasks.apply(tasks.sync_to([]))  # type: ignore[arg-type]
