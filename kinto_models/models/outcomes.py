@@ -17,15 +17,13 @@ class Outcome(Generic[T]):
 
     Attributes:
         target: the instance that the request is about; the id, or the class, where it is about none.
-        error: why it failed, or None: a ``KintoError``, or pydantic's ``ValidationError`` for what was not sent
-            because it does not fit its class.
     """
 
-    __slots__ = ("_done", "_result", "error", "target")
+    __slots__ = ("_done", "_error", "_result", "target")
 
     def __init__(self, target: Any) -> None:
         self.target: Any = target
-        self.error: Exception | None = NotSentError(f"{called(target)} was not sent: the batch has not ended")
+        self._error: Exception | None = None
         self._result: T | None = None
         self._done = False
 
@@ -34,6 +32,15 @@ class Outcome(Generic[T]):
         """Whether the server acknowledged it."""
         return self._done
 
+    @property
+    def error(self) -> Exception | None:
+        """Why it failed, or None: a ``KintoError``, or pydantic's ``ValidationError`` for what was not sent because it
+        does not fit its class; a ``NotSentError`` before the block has ended.
+        """
+        if self._done or self._error is not None:
+            return self._error
+        return NotSentError(f"{called(self.target)} was not sent: the batch has not ended")
+
     def result(self) -> T:
         """What the same method of a repository returns.
 
@@ -41,17 +48,17 @@ class Outcome(Generic[T]):
             NotSentError: nothing was sent: the block has not ended, or ended with an exception.
             KintoError: what the same method of a repository raises.
         """
-        if self.error is not None:
-            raise self.error
+        if (error := self.error) is not None:
+            raise error
         return cast("T", self._result)
 
     def succeed(self, result: T) -> None:
         """Takes the result. Called by the batch."""
-        self._result, self.error, self._done = result, None, True
+        self._result, self._error, self._done = result, None, True
 
     def fail(self, error: Exception) -> None:
         """Takes the error. Called by the batch."""
-        self.error = error
+        self._error = error
 
     def __repr__(self) -> str:
         how = repr(self._result) if self._done else type(self.error).__name__

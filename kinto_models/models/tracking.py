@@ -6,6 +6,7 @@ place are seen, and what the class only spells differently (a date's offset, a d
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date, time, timedelta
@@ -22,7 +23,18 @@ from kinto_models.models.expressions import wire_name
 from kinto_models.protocol.bodies import encode
 from kinto_models.types import Data
 
-__all__ = ["SERVER_OWNED", "Changes", "absorb", "diff", "dump", "names_of", "parse", "storable", "wire_names"]
+__all__ = [
+    "SERVER_OWNED",
+    "Changes",
+    "absorb",
+    "diff",
+    "dump",
+    "dump_json",
+    "names_of",
+    "parse",
+    "storable",
+    "wire_names",
+]
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -59,14 +71,26 @@ def wire_names(cls: type[BaseModel]) -> dict[str, str]:
 
 def names_of(cls: type[BaseModel], wires: Collection[str]) -> frozenset[str]:
     """The names on the class of these stored names; undeclared ones have only one."""
-    by_wire = {wire: name for name, wire in wire_names(cls).items()}
-    return frozenset(by_wire.get(wire, wire) for wire in wires)
+    by_wire = _names(cls)
+    return frozenset([by_wire.get(wire, wire) for wire in wires])
+
+
+@lru_cache(maxsize=1024)
+def _names(cls: type[BaseModel]) -> dict[str, str]:
+    """The name on the class of each stored name."""
+    return {wire: name for name, wire in wire_names(cls).items()}
 
 
 def dump(obj: BaseModel) -> Data:
     """The instance's own data as JSON, under the stored names: without what is the server's and what is computed."""
     # round_trip leaves out what is computed, at any depth.
     return obj.model_dump(mode="json", by_alias=True, exclude=_NOT_WRITTEN, round_trip=True, warnings=False)
+
+
+def dump_json(obj: BaseModel) -> bytes:
+    """The same as text: quicker to make, to send and to compare."""
+    text = obj.model_dump_json(by_alias=True, exclude=_NOT_WRITTEN, round_trip=True, warnings=False)
+    return text.encode()
 
 
 def parse(cls: type[R], data: Data) -> R:
@@ -111,7 +135,7 @@ class _Both(Generic[R]):
     def __init__(self, obj: R, mine: Data, told: R) -> None:
         self.obj, self.told = obj, told
         self.mine, self.theirs = mine, dump(told)
-        self.names = {wire: name for name, wire in wire_names(type(obj)).items()}
+        self.names = _names(type(obj))
 
     def equal(self, wire: str) -> bool:
         """Whether both have the same under this stored name."""
@@ -158,7 +182,7 @@ def _same_but_for_order(a: Any, b: Any) -> bool:
     return bool(a == b) and str(a) == str(b)
 
 
-def absorb(obj: R, told: R, keep: Collection[str] = (), sent: Data | None = None) -> None:
+def absorb(obj: R, told: R, keep: Collection[str] = (), sent: bytes | None = None) -> None:
     """Makes the instance equal to ``told``, what the server answered, but for the fields in ``keep``.
 
     Values that are the same stay the very objects that they are, so that what the caller holds of them stays part of
@@ -168,19 +192,26 @@ def absorb(obj: R, told: R, keep: Collection[str] = (), sent: Data | None = None
         obj: the instance.
         told: what the server answered.
         keep: names of fields that stay as they are.
-        sent: what the instance was, by ``dump()``, when the request was made: what changed since then stays too.
+        sent: what the instance was, by ``dump_json()``, when the request was made: what changed since then stays too.
     """
-    now = dump(obj)
+    obj.__pydantic_fields_set__.update(told.__pydantic_fields_set__)
+    now = dump_json(obj)
+    if now == dump_json(told):
+        vars(obj).update({name: vars(told)[name] for name in SERVER_OWNED})
+        return
+    both = _Both(obj, dump(obj), told)
     if sent is not None and now != sent:
-        keep = {*keep, *names_of(type(obj), [w for w in {**sent, **now} if not _equal_in(w, sent, now)])}
-    both = _Both(obj, now, told)
+        before: Data = json.loads(sent)
+        keep = {
+            *keep,
+            *names_of(type(obj), [w for w in {**before, **both.mine} if not _equal_in(w, before, both.mine)]),
+        }
     for name, wire in wire_names(type(obj)).items():
         differs = name in SERVER_OWNED or not both.equal(wire)
         if name not in keep and differs and name in vars(told):
             vars(obj)[name] = vars(told)[name]
     if obj.__pydantic_extra__ is not None and told.__pydantic_extra__ is not None:
         _absorb_extra(obj.__pydantic_extra__, told.__pydantic_extra__, keep)
-    obj.__pydantic_fields_set__.update(told.__pydantic_fields_set__)
 
 
 def _equal_in(wire: str, a: Data, b: Data) -> bool:

@@ -41,13 +41,17 @@ def encode(value: Any) -> bytes:
     return _ENCODER.encode(value).encode()
 
 
-def envelope(data: Mapping[str, Any] | None = None, permissions: Mapping[str, Any] | None = None) -> bytes:
-    """Kinto's ``{"data": ..., "permissions": ...}``, without what is None.
+def envelope(data: Mapping[str, Any] | bytes | None = None, permissions: Mapping[str, Any] | None = None) -> bytes:
+    """Kinto's ``{"data": ..., "permissions": ...}``, without what is None; ``data`` may be JSON already.
 
     The server leaves alone what is absent, and replaces what is there.
     """
-    parts = {"data": data, "permissions": permissions}
-    return encode({name: part for name, part in parts.items() if part is not None})
+    parts: list[bytes] = []
+    if data is not None:
+        parts.append(b'"data":' + (data if isinstance(data, bytes) else encode(data)))
+    if permissions is not None:
+        parts.append(b'"permissions":' + encode(permissions))
+    return b"{%b}" % b",".join(parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,6 @@ class _Chunk:
     instances: set[int] = field(default_factory=set)
     read: _Paths = field(default_factory=_Paths)
     written: _Paths = field(default_factory=_Paths)
-    ahead: Any = None
 
     def holds(self, target: Any) -> bool:
         return isinstance(target, Stored) and id(target) in self.instances
@@ -129,7 +128,7 @@ def _and_above(path: str) -> tuple[str, ...]:
 
 
 class Delivery:
-    """Carries out entries. While one chunk is with the server, the next is prepared.
+    """Carries out entries.
 
     Parameters:
         limits: of the server.
@@ -144,7 +143,6 @@ class Delivery:
         self._settled = settled
         self._news: list[Entry[Any]] = []
         self._chunk = _Chunk()
-        self._flying = _Chunk()
         self.stopped: KintoError | None = None
 
     def carry(self, entries: Iterable[Entry[Any]]) -> Conversation[None]:
@@ -159,17 +157,13 @@ class Delivery:
             except Exception as error:  # noqa: BLE001  # the caller's iterable: what it gave before is sent all the same
                 broken = error
                 break
-            except BaseException:  # to stop at once, but not before what is with the server is back
-                yield from self._land()
-                raise
             yield from self._take(entry)
         yield from self._flush()
         if broken is not None:
             raise broken
 
     def _take(self, entry: Entry[Any]) -> Conversation[None]:
-        target = entry.outcome.target
-        if self._chunk.holds(target) or self._flying.holds(target):
+        if self._chunk.holds(entry.outcome.target):
             yield from self._flush()  # to begin with what the first of the two made of the instance
         running = self._begun(entry)
         if running is None:
@@ -178,14 +172,14 @@ class Delivery:
         alone = not batchable(request)
         if alone or self._chunk.needs(request):
             yield from self._flush()
-        yield from self._launch_if_full()
+        yield from self._flush_if_full()
         self._chunk.add(running)
         if alone:
             yield from self._flush()
         elif len(self._chunk.running) > 1:
-            yield from self._launch_if_full()
+            yield from self._flush_if_full()
 
-    def _launch_if_full(self) -> Conversation[None]:
+    def _flush_if_full(self) -> Conversation[None]:
         if not self._chunk.running or self.stopped:
             return
         try:
@@ -194,36 +188,19 @@ class Delivery:
             self._note(error)
             return
         if len(self._chunk.running) >= limit:
-            yield from self._launch()
-
-    def _launch(self) -> Conversation[None]:
-        """Sends the chunk off, once the one before it is back."""
-        yield from self._land()
-        if not self.stopped:
-            self._flying, self._chunk = self._chunk, _Chunk()
-            together = batch([running.operation for running in self._flying.running])
-            self._flying.ahead = yield Ahead(together)
-
-    def _land(self) -> Conversation[None]:
-        yield from self._end(self._flying)
-        self._flying = _Chunk()
+            yield from self._flush()
 
     def _flush(self) -> Conversation[None]:
-        yield from self._land()
-        yield from self._end(self._chunk)
-        self._chunk = _Chunk()
-
-    def _end(self, chunk: _Chunk) -> Conversation[None]:
-        """Carries a chunk to its end: what asks again is sent again, until nothing does."""
-        going, ahead = chunk.running, chunk.ahead
+        """Carries the chunk to its end: what asks again is sent again, until nothing does."""
+        going, self._chunk = self._chunk.running, _Chunk()
         while going:
             together = [running for running in going if batchable(running.operation.request)]
             alone = [running for running in going if not batchable(running.operation.request)]
-            yield from self._send(together, ahead)
+            yield from self._send(together)
             for running in alone:
                 yield from self._send_alone(running)
             self._tell()
-            going, ahead = [running for running in going if not running.ended], None
+            going = [running for running in going if not running.ended]
 
     def _begun(self, entry: Entry[Any]) -> _Running | None:
         if self.stopped is not None:
@@ -242,13 +219,13 @@ class Delivery:
         self._tell()
         return None
 
-    def _send(self, running: Sequence[_Running], ahead: Any = None) -> Conversation[None]:
-        if ahead is None and (self.stopped or len(running) < 2):  # noqa: PLR2004  # one needs no batch
+    def _send(self, running: Sequence[_Running]) -> Conversation[None]:
+        if self.stopped or len(running) < 2:  # noqa: PLR2004  # one needs no batch
             for one in running:
                 yield from self._send_alone(one)
             return
         try:
-            results = yield from send(ahead or batch([one.operation for one in running]))
+            results = yield from send(batch([one.operation for one in running]))
         except RefusedError as error:
             if error.status != _TOO_LARGE:
                 self._fail(running, error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, Generic, Literal, TypeVar, cast
 
@@ -22,8 +22,9 @@ from kinto_models.models.interface import Page, SaveResult
 from kinto_models.models.permissions import Held
 from kinto_models.models.state import Snapshot
 from kinto_models.models.stored import Stored, attach, attach_all, state_of
-from kinto_models.models.tracking import Changes, absorb, diff, dump, names_of, parse, same, wire_names
+from kinto_models.models.tracking import Changes, absorb, diff, dump, dump_json, names_of, parse, same, wire_names
 from kinto_models.protocol.bodies import Patch, basic_patch, encode, envelope, json_patch
+from kinto_models.protocol.etags import format_etag
 from kinto_models.protocol.messages import Conversation, Operation, Request
 from kinto_models.protocol.operations import Answer, Listing
 from kinto_models.protocol.paths import Plural
@@ -99,18 +100,30 @@ class Draft(Generic[R]):
     Attributes:
         obj: the instance.
         dumped: its data as JSON, as it is.
-        data: the same, validated.
+        told: the same, read back, and so validated.
+        data: the data of that.
         permissions: the ACEs that changed.
         held: all ACEs as they were then, or None where none are sent.
         names: names of the fields that are sent.
     """
 
     obj: R
-    dumped: Data
+    dumped: bytes
+    told: R
     data: Data
-    permissions: dict[str, list[str]]
+    permissions: dict[str, list[str]] = field(default_factory=dict)
     held: Held | None = None
     names: frozenset[str] = frozenset()
+
+    @property
+    def body(self) -> bytes:
+        """The data as the JSON that is sent.
+
+        Raises:
+            ValueError: NaN or an infinity, which JSON has no form for.
+        """
+        text = dump_json(self.told)
+        return encode(self.data) if b"NaN" in text or b"Infinity" in text else text
 
     def all(self) -> Draft[R]:
         """With every field in it."""
@@ -169,7 +182,8 @@ class Mapper(Generic[R]):
             shown = type(unsaved)(state_of(obj).shown)
             state_of(obj).permissions = unsaved.moved(shown, draft.held) if shown.known else unsaved
         sent = draft.names | {"permissions"} if draft.permissions else draft.names
-        return SaveResult(answer.created, sent, obj.etag)
+        stamp = told.last_modified  # and not obj.etag, which would parse the answer once more
+        return SaveResult(answer.created, sent, format_etag(stamp) if stamp and stamp > 0 else None)
 
     def take(self, obj: R, told: R) -> None:
         """Makes the instance what the server told, and ties it to that answer."""
@@ -204,19 +218,22 @@ class Mapper(Generic[R]):
         place are not validated when they are made.
         """
         self.refuse_stranger(obj)
-        data = dump(obj)
-        body = encode({"id": obj.id, **data} if obj.id else data)  # or else an id would be made for nothing
-        told = self.model.model_validate_json(body)
-        if _MASK in body:
-            self._refuse_mask(obj, told, data)
-        return Draft(obj, data, dump(told), obj.permissions.changes(), obj.permissions.held)
+        dumped = dump_json(obj)
+        told = self.model.model_validate_json(_identified(dumped, obj.id))
+        if _MASK in dumped:
+            self._refuse_mask(obj, told)
+        draft = Draft(obj, dumped, told, dump(told))
+        if state_of(obj).permissions is not None:  # or else nobody asked for them yet
+            draft.permissions, draft.held = obj.permissions.changes(), obj.permissions.held
+        return draft
 
     def refuse_stranger(self, obj: R) -> None:
         """Raises TypeError if the instance is not of the class."""
         if not isinstance(obj, self.model):
             raise TypeError(f"this repository is of {self.model.__name__}, not of {type(obj).__name__}")
 
-    def _refuse_mask(self, obj: R, told: R, data: Data) -> None:
+    def _refuse_mask(self, obj: R, told: R) -> None:
+        data = dump(obj)
         for name, wire in wire_names(self.model).items():
             if _masked(data.get(wire)) and getattr(told, name) != getattr(obj, name):
                 raise DeclarationError(
@@ -232,6 +249,13 @@ class Mapper(Generic[R]):
                 f"{self.model.__name__}.{fixed[0]} is readonly: it is fixed when the object is created; "
                 "refresh() brings its value back"
             )
+
+
+def _identified(body: bytes, object_id: str) -> bytes:
+    """With its id, or else reading it back would make a new one for nothing."""
+    if not object_id:
+        return body
+    return b'{"id":%b%b%b' % (encode(object_id), b"" if body == b"{}" else b",", body[1:])
 
 
 _MASK: Final = str(SecretStr("x")).encode()

@@ -21,7 +21,7 @@ from kinto_models.errors import (
 from kinto_models.models.ids import ServerIds
 from kinto_models.models.interface import SaveResult
 from kinto_models.models.stored import Stored, state_of
-from kinto_models.models.tracking import SERVER_OWNED, Changes, absorb, diff, dump, names_of, parse, wire_names
+from kinto_models.models.tracking import SERVER_OWNED, Changes, absorb, diff, dump_json, names_of, parse, wire_names
 from kinto_models.protocol import operations
 from kinto_models.protocol.bodies import envelope
 from kinto_models.protocol.filters import Query as Wire
@@ -54,7 +54,7 @@ _ROUNDS = 5
 def create(mapper: Mapper[R], obj: R) -> Conversation[SaveResult]:
     """Creates the object; an error where one has its id."""
     draft = mapper.draft(obj).all()
-    body = envelope(draft.data, draft.permissions or None)
+    body = envelope(draft.body, draft.permissions or None)
     if obj.id == "" and isinstance(mapper.model.__kinto__.ids, ServerIds):
         operation = operations.create_anywhere(mapper.place, body)
     else:
@@ -102,7 +102,7 @@ def overwrite(mapper: Mapper[R], draft: Draft[R], *, only: int | None) -> Conver
     """Writes a whole draft, ``only`` if the object's timestamp is this one."""
     # With any ACE in it, a PUT replaces all of them (https://docs.kinto-storage.org/en/stable/api/1.x/permissions.html).
     permissions = draft.obj.permissions.all() if draft.permissions else None
-    body = envelope(draft.data, permissions)
+    body = envelope(draft.body, permissions)
     try:
         answer = yield from send(operations.replace(mapper.place, draft.obj.id, body, only=only))
     except ConflictError as error:
@@ -122,7 +122,7 @@ def patch(mapper: Mapper[R], obj: R, values: dict[str, Any]) -> Conversation[Sav
     if not changes:
         return SaveResult(created=False, changed=frozenset(), etag=obj.etag)
     mapper.refuse_readonly(changes)
-    draft = Draft(obj, dump(obj), {}, {}, names=changes.names)
+    draft = Draft(obj, dump_json(obj), trial, {}, names=changes.names)
     unsaved = diff(obj, data).names - changes.names
     answer = yield from _patched(mapper, draft, changes, only=_unchanged(obj, force=False))
     return mapper.acknowledge(draft, answer, keep=unsaved)

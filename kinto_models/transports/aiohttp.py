@@ -174,7 +174,7 @@ class AiohttpTransport:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=self._tls(), limit=_AT_ONCE),
             headers=dict(self._connection.headers),
-            skip_auto_headers=("Content-Type",),
+            skip_auto_headers=("Accept", "Content-Type"),
             cookie_jar=aiohttp.DummyCookieJar(),
             # Not total and not the wait for a free connection: a thousand requests at once are no fault of the server.
             timeout=aiohttp.ClientTimeout(

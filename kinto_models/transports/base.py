@@ -88,7 +88,8 @@ class Connection:
         """
         address = Address.parse(url)
         sign = parse_auth(auth if auth is not None else address.userinfo)
-        own = CaseInsensitiveDict({**default_headers(), "Accept": "application/json"})
+        own = CaseInsensitiveDict(default_headers())
+        del own["Accept"]  # all that Kinto has is JSON, and it takes time to read this, again for each part of a batch
         own.update(_checked(headers or {}))
         if isinstance(sign, HeaderAuth):
             own["Authorization"], sign = sign.header, None

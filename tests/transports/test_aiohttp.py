@@ -363,10 +363,10 @@ async def test_a_body_is_sent_with_its_length_in_bytes(loopback: Loopback, trans
     assert "transfer-encoding" not in loopback.only.headers
 
 
-async def test_json_is_asked_for_and_may_come_compressed(loopback: Loopback, transport: AiohttpTransport) -> None:
+async def test_an_answer_may_come_compressed(loopback: Loopback, transport: AiohttpTransport) -> None:
     loopback.answers(200, {"Content-Encoding": "gzip"}, gzip.compress(b'{"data":{}}'))
     assert (await transport.send(_GET)).body == b'{"data":{}}'
-    assert loopback.only.headers["accept"] == "application/json"
+    assert "accept" not in loopback.only.headers  # Kinto has nothing else, and takes its time to read it
     assert "gzip" in loopback.only.headers["accept-encoding"]
 
 

@@ -241,9 +241,9 @@ def test_a_body_is_sent_with_its_length_in_bytes(loopback: Loopback, transport: 
     assert loopback.only.headers["content-length"] == str(len(body))
 
 
-def test_json_is_asked_for_and_may_come_compressed(loopback: Loopback, transport: RequestsTransport) -> None:
+def test_an_answer_may_come_compressed(loopback: Loopback, transport: RequestsTransport) -> None:
     transport.send(_GET)
-    assert loopback.only.headers["accept"] == "application/json"
+    assert "accept" not in loopback.only.headers  # Kinto has nothing else, and takes its time to read it
     assert "gzip" in loopback.only.headers["accept-encoding"]
 
 
