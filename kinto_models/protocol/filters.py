@@ -143,12 +143,17 @@ class Query:
     before: int | None = None
     fields: tuple[str, ...] = ()
 
+    @property
+    def timed(self) -> bool:
+        """Whether the server lists tombstones too: it does as soon as a filter bears on ``last_modified``."""
+        since_or_before = self.since is not None or self.before is not None
+        return since_or_before or any(f.field == "last_modified" for f in self.filters)
+
     def alive(self) -> Query:
-        """The same without tombstones, which the server lists as soon as a filter bears on ``last_modified``."""
-        timed = self.since is not None or self.before is not None
-        if timed or any(f.field == "last_modified" for f in self.filters):
-            return replace(self, filters=(*self.filters, Filter("deleted", Operator.NOT, value=True)))
-        return self
+        """The same without tombstones."""
+        if not self.timed:
+            return self
+        return replace(self, filters=(*self.filters, Filter("deleted", Operator.NOT, value=True)))
 
     def at(self, path: str) -> str:
         """The target of this query at a plural endpoint.

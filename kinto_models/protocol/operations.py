@@ -6,6 +6,7 @@ whoever knows the model.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ __all__ = [
 
 T = TypeVar("T")
 
+_TOMBSTONE: Final = {"id", "last_modified", "deleted"}
 _JSON: Final = {"Content-Type": BASIC}
 
 
@@ -74,6 +76,20 @@ class Listing:
     request: Request
     next_page: str | None
     root: str
+
+    def alive(self) -> Listing:
+        """The same without its tombstones, ``{"id", "last_modified", "deleted": true}`` and no more."""
+        if b'"deleted"' not in self.body:
+            return self
+        try:
+            data = json.loads(self.body)["data"]
+            alive = [each for each in data if not (each.get("deleted") is True and each.keys() == _TOMBSTONE)]
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+            return self  # whoever reads it says what is wrong with it
+        if len(alive) == len(data):
+            return self
+        body = json.dumps({"data": alive}).encode()
+        return Listing(body, self.timestamp, self.request, self.next_page, self.root)
 
 
 def _operation(request: Request, read: Callable[[Response], T], *accepted: int) -> Operation[T]:

@@ -16,6 +16,7 @@ from kinto_models.models.tracking import SERVER_OWNED, wire_names
 from kinto_models.protocol import operations
 from kinto_models.protocol.filters import Query as Wire
 from kinto_models.protocol.messages import Conversation, Emit, Stream, drain, hand
+from kinto_models.protocol.operations import Listing
 from kinto_models.protocol.paging import pages
 from kinto_models.protocol.paths import Plural
 from kinto_models.repository.mapper import Tombstone, load_page, send
@@ -97,12 +98,15 @@ class Selection(Generic[T]):
             _at_least_one("pages", size)
         left = self._limit
         asked = min((number for number in (left, size) if number is not None), default=None)
-        first = operations.get_list(self._place, replace(self._wire, limit=asked).alive())
+        # Tombstones cost less here than one more filter costs the server; but under a limit they could be all there is,
+        # and in a projection they cannot be told.
+        wire = self._wire.alive() if self._wire.fields or left is not None else self._wire
+        first = operations.get_list(self._place, replace(wire, limit=asked))
         listings = pages(first, ahead=left is None)  # a limit may end before the next page
         step = next(listings, None)
         while step is not None:
             if isinstance(step, Emit):
-                page = load_page(self._result, step.value, self._objects)
+                page = load_page(self._result, self._alive(step.value), self._objects)
                 if left is not None:
                     page = Page(page.items[:left], page.timestamp)
                     left -= len(page)
@@ -111,6 +115,9 @@ class Selection(Generic[T]):
                 step = None if left == 0 else next(listings, None)
             else:
                 step = hand(listings, (yield step))
+
+    def _alive(self, listing: Listing) -> Listing:
+        return listing.alive() if self._wire.timed else listing
 
     def _all(self) -> Conversation[list[T]]:
         found: list[T] = []

@@ -162,6 +162,32 @@ def test_what_changed_since_without_what_was_deleted(tasks: list[Task], wire: Wi
     assert Task.find().since(since).count() == 1
 
 
+def test_deleted_objects_among_the_pages_are_left_out_and_not_counted(kinto: Client) -> None:
+    """Kinto lists them between the others, and a limit or a page of its own counts them."""
+    since = Task.find().timestamp()
+    for number in range(9):
+        Task(id=f"n{number}", title="new").save()
+        if number % 3:
+            kinto.repository(Task).delete(f"n{number}")
+    query = Task.find().since(since).sort(Task.id)
+    assert [task.id for task in query] == [task.id for task in query.all()] == ["n0", "n3", "n6"]
+    assert [[task.id for task in page] for page in query.pages(2) if page] == [["n0"], ["n3"], ["n6"]]
+    assert [task.id for task in query.limit(2)] == ["n0", "n3"]
+    assert query.sort("-id").first() == kinto.repository(Task).get("n6")
+    assert [each.title for each in query.select(Title)] == ["new"] * 3
+    assert query.count() == 3
+    found = query.all()[1]
+    assert (found.saved, found.dirty) == (True, False)
+    found.title = "changed"
+    assert found.save().changed == {"title"}
+
+
+def test_a_record_with_a_field_called_deleted_is_no_deleted_record(kinto: Client) -> None:
+    since = Task.find().timestamp()
+    kinto.repository(Record, bucket="todo", collection="tasks").create(Record(id="odd", title="x", deleted=True))
+    assert [task.id for task in Task.find().since(since)] == ["odd"]
+
+
 def test_ends_of_a_query(wire: Wire) -> None:
     assert Task.find(Task.priority > 9).first() is None
     assert Task.find(Task.priority > 9).one_or_none() is None
