@@ -16,7 +16,8 @@ from kinto_models.models.outcomes import Outcome, called
 from kinto_models.models.stored import Stored, state_of
 from kinto_models.protocol.messages import Conversation
 from kinto_models.repository import reads, writes
-from kinto_models.repository.delivery import Delivery, Entry, batch_error, unsent
+from kinto_models.repository.chunk import Entry
+from kinto_models.repository.delivery import Delivery, batch_error, unsent
 from kinto_models.repository.mapper import Mapper
 from kinto_models.repository.repository import AsyncRepository, Placed, Repository
 from kinto_models.repository.runner import Runner

@@ -9,7 +9,9 @@ from typing import Any, Final, Generic, TypeVar
 from kinto_models.models.interface import SaveResult
 from kinto_models.models.outcomes import BulkResult, Outcome, Progress
 from kinto_models.protocol.messages import Conversation
-from kinto_models.repository.delivery import Delivery, Entry, Limits, batch_error
+from kinto_models.repository.chunk import Entry
+from kinto_models.repository.delivery import Delivery, batch_error
+from kinto_models.repository.limits import Limits
 
 __all__ = ["Bulk", "listed"]
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final
 
 from kinto_models.errors import (
     BatchError,
@@ -16,115 +14,19 @@ from kinto_models.errors import (
     TransportError,
     UnavailableError,
 )
-from kinto_models.models.outcomes import Outcome, called
-from kinto_models.models.stored import Stored
-from kinto_models.protocol.batches import batch, batchable, get_limit
-from kinto_models.protocol.messages import Ahead, Conversation, Operation, Request, Step
+from kinto_models.models.outcomes import called
+from kinto_models.protocol.batches import batch, batchable
+from kinto_models.protocol.messages import Ahead, Conversation, Operation, Step
+from kinto_models.repository.chunk import Chunk, Entry, Running
+from kinto_models.repository.limits import Limits
 from kinto_models.repository.mapper import send
 
-__all__ = ["Delivery", "Entry", "Limits", "batch_error", "unsent"]
+__all__ = ["Delivery", "batch_error", "unsent"]
 
-T = TypeVar("T")
 
 _TOO_LARGE: Final = 413
 _SHOWN: Final = 3
 """Failures that the message of a BatchError repeats."""
-
-
-class Limits:
-    """How much the server takes at once: asked when it is first needed, and once for a client."""
-
-    def __init__(self) -> None:
-        self._parts: int | None = None
-
-    def parts(self) -> Conversation[int]:
-        """Requests in one batch."""
-        if self._parts is None:
-            self._parts = yield from send(get_limit())
-        return self._parts
-
-
-@dataclass(slots=True)
-class Entry(Generic[T]):
-    """One thing to do.
-
-    Attributes:
-        outcome: told what became of it.
-        settled: whether it was.
-        begin: starts its conversation: late, so that of two writes of one instance the second sees what the first did.
-    """
-
-    outcome: Outcome[T]
-    begin: Callable[[], Conversation[T]]
-    settled: bool = False
-
-
-class _Running:
-    """An entry whose conversation asks for something."""
-
-    def __init__(self, entry: Entry[Any], conversation: Conversation[Any], operation: Operation[Any]) -> None:
-        self.entry = entry
-        self.conversation = conversation
-        self.operation = operation
-        self.ended = False
-
-
-class _Paths:
-    """Paths of objects and lists, and whether another one is one of them, above or below one."""
-
-    def __init__(self) -> None:
-        self._paths: set[str] = set()
-        self._above: set[str] = set()
-
-    def add(self, path: str) -> None:
-        self._paths.add(path)
-        self._above.update(_above(path))
-
-    def touch(self, path: str) -> bool:
-        return path in self._paths or path in self._above or not self._paths.isdisjoint(_above(path))
-
-
-@dataclass(slots=True)
-class _Chunk:
-    """What will go in one batch: nothing in it depends on anything else in it.
-
-    The server does the parts of a batch in order, but a conversation may have a second request, which would come after
-    parts that were to follow it.
-    """
-
-    running: list[_Running] = field(default_factory=list)
-    instances: set[int] = field(default_factory=set)
-    read: _Paths = field(default_factory=_Paths)
-    written: _Paths = field(default_factory=_Paths)
-
-    def holds(self, target: Any) -> bool:
-        return isinstance(target, Stored) and id(target) in self.instances
-
-    def needs(self, request: Request) -> bool:
-        """Whether the request depends on one that is in here."""
-        path = _path(request)
-        return self.written.touch(path) or (not request.safe and self.read.touch(path))
-
-    def add(self, running: _Running) -> None:
-        self.running.append(running)
-        self.instances.add(id(running.entry.outcome.target))
-        request = running.operation.request
-        (self.read if request.safe else self.written).add(_path(request, len(self.running)))
-
-
-def _path(request: Request, number: int = 0) -> str:
-    path = request.target.partition("?")[0]
-    return f"{path}/ {number}" if request.method == "POST" else path  # what it creates is none of the others
-
-
-def _above(path: str) -> tuple[str, ...]:
-    return _and_above(path.rpartition("/")[0])
-
-
-@lru_cache(maxsize=256)
-def _and_above(path: str) -> tuple[str, ...]:
-    parts = path.split("/")
-    return tuple("/".join(parts[:length]) for length in range(2, len(parts) + 1))
 
 
 class Delivery:
@@ -142,7 +44,7 @@ class Delivery:
         self._limits = limits
         self._settled = settled
         self._news: list[Entry[Any]] = []
-        self._chunk = _Chunk()
+        self._chunk = Chunk()
         self.stopped: KintoError | None = None
 
     def carry(self, entries: Iterable[Entry[Any]]) -> Conversation[None]:
@@ -192,7 +94,7 @@ class Delivery:
 
     def _flush(self) -> Conversation[None]:
         """Carries the chunk to its end: what asks again is sent again, until nothing does."""
-        going, self._chunk = self._chunk.running, _Chunk()
+        going, self._chunk = self._chunk.running, Chunk()
         while going:
             together = [running for running in going if batchable(running.operation.request)]
             alone = [running for running in going if not batchable(running.operation.request)]
@@ -202,7 +104,7 @@ class Delivery:
             self._tell()
             going = [running for running in going if not running.ended]
 
-    def _begun(self, entry: Entry[Any]) -> _Running | None:
+    def _begun(self, entry: Entry[Any]) -> Running | None:
         if self.stopped is not None:
             entry.outcome.fail(unsent(entry.outcome.target, self.stopped))
             self._told(entry)
@@ -210,7 +112,7 @@ class Delivery:
             return None
         conversation = entry.begin()
         try:
-            return _Running(entry, conversation, _asked(conversation, next(conversation)))
+            return Running(entry, conversation, _asked(conversation, next(conversation)))
         except StopIteration as done:
             entry.outcome.succeed(done.value)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is this object's, and told as its outcome
@@ -219,7 +121,7 @@ class Delivery:
         self._tell()
         return None
 
-    def _send(self, running: Sequence[_Running]) -> Conversation[None]:
+    def _send(self, running: Sequence[Running]) -> Conversation[None]:
         if self.stopped or len(running) < 2:  # noqa: PLR2004  # one needs no batch
             for one in running:
                 yield from self._send_alone(one)
@@ -242,7 +144,7 @@ class Delivery:
             for one, result in zip(running, results, strict=True):
                 self._hand(one, result)
 
-    def _send_alone(self, running: _Running) -> Conversation[None]:
+    def _send_alone(self, running: Running) -> Conversation[None]:
         if self.stopped:
             self._settle(running, unsent(running.entry.outcome.target, self.stopped))
             return
@@ -256,7 +158,7 @@ class Delivery:
             raise
         self._hand(running, result)
 
-    def _hand(self, running: _Running, result: Any) -> None:
+    def _hand(self, running: Running, result: Any) -> None:
         talk = running.conversation
         try:
             step = talk.throw(result) if isinstance(result, KintoError) else talk.send(result)
@@ -270,13 +172,13 @@ class Delivery:
         if isinstance(result, KintoError) and running.entry.outcome.error is not result:
             result.__traceback__ = None  # answered: its frames would keep the whole chunk alive
 
-    def _fail(self, running: Sequence[_Running], error: KintoError) -> None:
+    def _fail(self, running: Sequence[Running], error: KintoError) -> None:
         # An error of the batch as a whole says nothing of any object, so no conversation hears of it.
         self._note(error)
         for one in running:
             self._settle(one, copy.copy(error))
 
-    def _settle(self, running: _Running, error: Exception) -> None:
+    def _settle(self, running: Running, error: Exception) -> None:
         running.ended = True
         running.conversation.close()
         running.entry.outcome.fail(error)

@@ -23,7 +23,7 @@ from kinto_models.protocol.messages import (
     hand,
 )
 from kinto_models.protocol.retry import Pause, RetryPolicy, attempts
-from kinto_models.repository.delivery import Limits
+from kinto_models.repository.limits import Limits
 from kinto_models.transports.base import Transport
 
 __all__ = ["Runner", "log_pause"]

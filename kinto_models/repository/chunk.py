@@ -1,0 +1,101 @@
+"""What goes in one batch: nothing in it depends on anything else in it.
+
+The server does the parts of a batch in order, but a conversation may have a second request, which would come after
+parts that were to follow it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Generic, TypeVar
+
+from kinto_models.models.outcomes import Outcome
+from kinto_models.models.stored import Stored
+from kinto_models.protocol.messages import Conversation, Operation, Request
+
+__all__ = ["Chunk", "Entry", "Running"]
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Entry(Generic[T]):
+    """One thing to do.
+
+    Attributes:
+        outcome: told what became of it.
+        begin: starts its conversation: late, so that of two writes of one instance the second sees what the first did.
+        settled: whether the outcome was told.
+    """
+
+    outcome: Outcome[T]
+    begin: Callable[[], Conversation[T]]
+    settled: bool = False
+
+
+class Running:
+    """An entry whose conversation asks for something."""
+
+    def __init__(self, entry: Entry[Any], conversation: Conversation[Any], operation: Operation[Any]) -> None:
+        self.entry = entry
+        self.conversation = conversation
+        self.operation = operation
+        self.ended = False
+
+
+class _Paths:
+    """Paths of objects and lists, and whether another one is one of them, above or below one."""
+
+    def __init__(self) -> None:
+        self._paths: set[str] = set()
+        self._above: set[str] = set()
+
+    def add(self, path: str) -> None:
+        self._paths.add(path)
+        self._above.update(_above(path))
+
+    def touch(self, path: str) -> bool:
+        return path in self._paths or path in self._above or not self._paths.isdisjoint(_above(path))
+
+
+@dataclass(slots=True)
+class Chunk:
+    """What will go in one batch."""
+
+    running: list[Running] = field(default_factory=list)
+    instances: set[int] = field(default_factory=set)
+    read: _Paths = field(default_factory=_Paths)
+    written: _Paths = field(default_factory=_Paths)
+
+    def holds(self, target: Any) -> bool:
+        """Whether the target is an instance that one in here is about."""
+        return isinstance(target, Stored) and id(target) in self.instances
+
+    def needs(self, request: Request) -> bool:
+        """Whether the request depends on one that is in here."""
+        path = _path(request)
+        return self.written.touch(path) or (not request.safe and self.read.touch(path))
+
+    def add(self, running: Running) -> None:
+        """Puts it in."""
+        self.running.append(running)
+        self.instances.add(id(running.entry.outcome.target))
+        request = running.operation.request
+        (self.read if request.safe else self.written).add(_path(request, len(self.running)))
+
+
+def _path(request: Request, number: int = 0) -> str:
+    path = request.target.partition("?")[0]
+    return f"{path}/ {number}" if request.method == "POST" else path  # what it creates is none of the others
+
+
+def _above(path: str) -> tuple[str, ...]:
+    return _and_above(path.rpartition("/")[0])
+
+
+@lru_cache(maxsize=256)
+def _and_above(path: str) -> tuple[str, ...]:
+    parts = path.split("/")
+    return tuple("/".join(parts[:length]) for length in range(2, len(parts) + 1))
