@@ -184,7 +184,9 @@ def test_deleted_objects_among_the_pages_are_left_out_and_not_counted(kinto: Cli
 
 def test_a_record_with_a_field_called_deleted_is_no_deleted_record(kinto: Client) -> None:
     since = Task.find().timestamp()
-    kinto.repository(Record, bucket="todo", collection="tasks").create(Record(id="odd", title="x", deleted=True))
+    kinto.repository(Record, bucket="todo", collection="tasks").create(
+        Record.model_validate({"id": "odd", "title": "x", "deleted": True})
+    )
     assert [task.id for task in Task.find().since(since)] == ["odd"]
 
 
