@@ -107,7 +107,7 @@ class _Face:
 
 
 class Client(_Face):
-    """A connection to one Kinto server. Safe to share between threads; each keeps a session of its own.
+    """A connection to one Kinto server. Safe to share between threads, which share its connections.
 
     ``with Client(...) as kinto:`` makes it the active client of the block, which ``task.save()`` and ``Task.find()``
     use, and closes it at the end of the outermost block. A thread that is started inside has no active client: it
@@ -137,7 +137,9 @@ class Client(_Face):
         retry: int | RetryPolicy = DEFAULT_POLICY,
     ) -> None:
         connection = Connection.of(url, auth, headers, timeout)
-        super().__init__(Runner(RequestsTransport(connection), RetryPolicy.of(retry)))
+        # An auth object may look at the thread that it is called in.
+        ahead = connection.sign is None
+        super().__init__(Runner(RequestsTransport(connection), RetryPolicy.of(retry), ahead=ahead))
 
     def repository(self, model: type[R], *, bucket: str | None = None, collection: str | None = None) -> Repository[R]:
         """The objects of a class, where the class says or in another bucket or collection. Does no I/O.
@@ -171,7 +173,7 @@ class Client(_Face):
 
     def close(self) -> None:
         """Closes the connections, and stops the embedded server if there is one. May be called twice."""
-        self._runner.close()
+        self._runner.transport.close()
         if self._server is not None:
             self._server.stop()
 
@@ -261,7 +263,7 @@ class AsyncClient(_Face):
 
     async def close(self) -> None:
         """Closes the connections, and stops the embedded server if there is one. May be called twice."""
-        await self._runner.close()
+        await self._runner.transport.close()
         if self._server is not None:
             self._server.stop()
 

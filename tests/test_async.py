@@ -22,6 +22,7 @@ from kinto_models import (
     Client,
     Collection,
     ConflictError,
+    ConnectionFailedError,
     ForbiddenError,
     Group,
     InvalidIdError,
@@ -1021,3 +1022,15 @@ async def test_two_saves_at_once_of_one_instance_are_a_conflict_or_one_after_the
     assert all(not isinstance(each, BaseException) or isinstance(each, ConflictError) for each in outcomes)
     assert (await tasks.get("t1")).title == "y"
     assert (task.title, task.dirty) == ("y", False)
+
+
+async def test_a_client_that_is_closed_while_it_is_used_says_so_to_all(loopback: Loopback) -> None:
+    """Also to those that wait for one of its connections: nobody cancelled them."""
+    loopback.delay = 0.5
+    client = AsyncClient(loopback.url, retry=0)
+    tasks = [asyncio.create_task(client.repository(Task).get("t1")) for _ in range(80)]
+    await asyncio.sleep(0.1)
+    await client.close()
+    told = await asyncio.gather(*tasks, return_exceptions=True)
+    assert {type(each) for each in told} <= {ConnectionFailedError, NoClientError}
+    assert all("closed" in str(each) for each in told)

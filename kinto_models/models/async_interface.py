@@ -169,8 +169,8 @@ class AsyncObjects(Protocol[R]):
         self,
         objs: Iterable[R] | AsyncIterable[R],
         *,
-        each: Callable[[R, Outcome[SaveResult]], object] | None = None,
-        progress: Callable[[Progress], object] | None = None,
+        each: Callable[[R, Outcome[SaveResult]], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> BulkResult:
         """Creates every object of an iterable, which may be an async one. See ``Objects.create_many``."""
         ...
@@ -180,8 +180,8 @@ class AsyncObjects(Protocol[R]):
         objs: Iterable[R] | AsyncIterable[R],
         *,
         force: bool = False,
-        each: Callable[[R, Outcome[SaveResult]], object] | None = None,
-        progress: Callable[[Progress], object] | None = None,
+        each: Callable[[R, Outcome[SaveResult]], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> BulkResult:
         """Saves every object of an iterable, which may be an async one. See ``Objects.save_many``."""
         ...
@@ -190,8 +190,8 @@ class AsyncObjects(Protocol[R]):
         self,
         objs: Iterable[R] | AsyncIterable[R],
         *,
-        each: Callable[[R, Outcome[SaveResult]], object] | None = None,
-        progress: Callable[[Progress], object] | None = None,
+        each: Callable[[R, Outcome[SaveResult]], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> BulkResult:
         """Creates or overwrites every object of an iterable, which may be an async one. See ``Objects.upsert_many``."""
         ...
@@ -202,8 +202,8 @@ class AsyncObjects(Protocol[R]):
         *,
         force: bool = False,
         missing_ok: bool = False,
-        each: Callable[[R | str, Outcome[bool]], object] | None = None,
-        progress: Callable[[Progress], object] | None = None,
+        each: Callable[[R | str, Outcome[bool]], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> BulkResult:
         """Deletes every object of an iterable, which may be an async one. See ``Objects.delete_many``."""
         ...
@@ -216,8 +216,8 @@ class AsyncObjects(Protocol[R]):
         self,
         plan: Plan[R],
         *,
-        each: Callable[[R, Outcome[SaveResult] | Outcome[bool]], object] | None = None,
-        progress: Callable[[Progress], object] | None = None,
+        each: Callable[[R, Outcome[SaveResult] | Outcome[bool]], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> BulkResult:
         """Carries out a plan of ``sync_to()``. See ``Objects.apply``."""
         ...

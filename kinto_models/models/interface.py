@@ -285,8 +285,8 @@ class Objects(Protocol[R]):
         self,
         objs: Iterable[R],
         *,
-        each: Callable[[R, Outcome[SaveResult]], object] | None = None,
-        progress: Callable[[Progress], object] | None = None,
+        each: Callable[[R, Outcome[SaveResult]], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> BulkResult:
         """Creates every object of an iterable, as ``create()`` does, with as few requests as the server allows.
 
@@ -310,8 +310,8 @@ class Objects(Protocol[R]):
         objs: Iterable[R],
         *,
         force: bool = False,
-        each: Callable[[R, Outcome[SaveResult]], object] | None = None,
-        progress: Callable[[Progress], object] | None = None,
+        each: Callable[[R, Outcome[SaveResult]], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> BulkResult:
         """Saves every object of an iterable, as ``save()`` does: see ``create_many()``. Nothing is sent for objects
         that have not changed.
@@ -322,8 +322,8 @@ class Objects(Protocol[R]):
         self,
         objs: Iterable[R],
         *,
-        each: Callable[[R, Outcome[SaveResult]], object] | None = None,
-        progress: Callable[[Progress], object] | None = None,
+        each: Callable[[R, Outcome[SaveResult]], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> BulkResult:
         """Creates or overwrites every object of an iterable, as ``upsert()`` does: see ``create_many()``."""
         ...
@@ -334,8 +334,8 @@ class Objects(Protocol[R]):
         *,
         force: bool = False,
         missing_ok: bool = False,
-        each: Callable[[R | str, Outcome[bool]], object] | None = None,
-        progress: Callable[[Progress], object] | None = None,
+        each: Callable[[R | str, Outcome[bool]], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> BulkResult:
         """Deletes every object of an iterable of instances and ids, as ``delete()`` does: see ``create_many()``."""
         ...
@@ -344,7 +344,8 @@ class Objects(Protocol[R]):
         """Compares what is on the server with an iterable of instances, by id, and tells what it takes to make both
         equal. Reads the objects and writes nothing: ``apply()`` does.
 
-        An instance that is on the server as it is here counts as read, so that it can be changed and saved.
+        An instance that is on the server as it is here, and came from nowhere else, counts as read, so that it can be
+        changed and saved.
 
         Parameters:
             desired: all objects as they are to be. What the class does not declare is compared too, where it keeps
@@ -362,8 +363,8 @@ class Objects(Protocol[R]):
         self,
         plan: Plan[R],
         *,
-        each: Callable[[R, Outcome[SaveResult] | Outcome[bool]], object] | None = None,
-        progress: Callable[[Progress], object] | None = None,
+        each: Callable[[R, Outcome[SaveResult] | Outcome[bool]], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> BulkResult:
         """Carries out a plan of ``sync_to()``: creations, changes and deletions, each only if nobody wrote the object
         since it was compared; ``each``, ``progress`` and errors are those of ``create_many()``.

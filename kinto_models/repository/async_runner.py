@@ -45,6 +45,7 @@ class AsyncRunner:
         self,
         transport: AsyncTransport,
         policy: RetryPolicy,
+        *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.transport = transport
@@ -120,10 +121,6 @@ class AsyncRunner:
             await asyncio.sleep(0)  # it goes off now, and not when this task waits for the next time
             return Started(started[0])
         return await step.future if isinstance(step, Started) else await self.run(step)
-
-    async def close(self) -> None:
-        """Closes the transport."""
-        await self.transport.close()
 
 
 def _drop(started: Iterable[asyncio.Future[Any]]) -> None:

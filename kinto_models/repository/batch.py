@@ -87,6 +87,8 @@ class Collected:
         return self._of(obj).refresh(obj)
 
     def _of(self, obj: R) -> BatchRepository[R]:
+        if not isinstance(obj, Stored):
+            raise TypeError(f"this takes an instance, not {obj!r}; for an id there is batch.repository(Task)")
         bound = state_of(obj).objects  # its place stays its place, whichever client it came from
         place = {} if bound is None else {"bucket": bound.bucket, "collection": bound.collection}
         return self.repository(type(obj), **place)

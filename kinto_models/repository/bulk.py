@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sized
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sized
+from contextlib import suppress
 from functools import partial
+from inspect import iscoroutinefunction
 from typing import Any, Final, Generic, TypeVar
 
+from pydantic import BaseModel
+
+from kinto_models.errors import KintoError
 from kinto_models.models.interface import SaveResult
 from kinto_models.models.outcomes import BulkResult, Outcome, Progress
 from kinto_models.protocol.messages import Conversation
@@ -19,8 +24,6 @@ T = TypeVar("T")
 
 _STEP: Final = 25
 """Objects between two calls of ``progress``."""
-_BUFFER: Final = 500
-"""Objects of an async iterable that are taken before they are sent."""
 
 
 class Bulk(Generic[T]):
@@ -37,10 +40,14 @@ class Bulk(Generic[T]):
         self,
         limits: Limits,
         begin: Callable[[T], Conversation[Any]],
-        each: Callable[[T, Outcome[Any]], object] | None,
-        progress: Callable[[Progress], object] | None,
+        each: Callable[[T, Outcome[Any]], None] | None,
+        progress: Callable[[Progress], None] | None,
     ) -> None:
+        for function in (each, progress):
+            if iscoroutinefunction(function):
+                raise TypeError(f"{function!r} would have to be awaited: each and progress are plain functions")
         self._begin, self._each, self._progress = begin, each, progress
+        self._limits = limits
         self._delivery = Delivery(limits, self._settled)
         self._counts: dict[str, int] = dict.fromkeys(("created", "updated", "deleted", "unchanged", "failed"), 0)
         self._failures: list[tuple[Any, Exception]] = []
@@ -49,20 +56,26 @@ class Bulk(Generic[T]):
 
     def run(self, objs: Iterable[T]) -> Conversation[BulkResult]:
         """Carries it out for every object of an iterable."""
-        self._total = len(objs) if isinstance(objs, Sized) else None
+        self._total = _size(objs)
         yield from self._delivery.carry(self._entries(objs))
         return self._result()
 
     async def run_async(
-        self, converse: Callable[[Conversation[None]], Any], objs: Iterable[T] | AsyncIterable[T]
+        self, converse: Callable[[Conversation[Any]], Any], objs: Iterable[T] | AsyncIterable[T]
     ) -> BulkResult:
         """The same for an iterable that may be an async one."""
-        self._total = len(objs) if isinstance(objs, Sized) else None
-        async for part in _parts(objs):
+        self._total = _size(objs)
+        async for part in _parts(objs, await self._part(converse) if isinstance(objs, AsyncIterable) else 0):
             await converse(self._delivery.carry(self._entries(part)))
             if self._delivery.stopped:
                 break
         return self._result()
+
+    async def _part(self, converse: Callable[[Conversation[Any]], Any]) -> int:
+        with suppress(KintoError):  # that is met again, and told, when there is something to send
+            size: int = await converse(self._limits.parts())
+            return size
+        return _STEP
 
     def _entries(self, objs: Iterable[T]) -> Iterator[Entry[Any]]:
         for obj in objs:
@@ -96,7 +109,7 @@ async def listed(objs: Iterable[T] | AsyncIterable[T]) -> list[T]:
     return [obj async for obj in objs] if isinstance(objs, AsyncIterable) else list(objs)
 
 
-async def _parts(objs: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[Iterable[T]]:
+async def _parts(objs: Iterable[T] | AsyncIterable[T], size: int) -> AsyncIterator[Iterable[T]]:
     if not isinstance(objs, AsyncIterable):
         yield objs
         return
@@ -110,12 +123,18 @@ async def _parts(objs: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[Iterable
             break
         except Exception as error:  # noqa: BLE001  # the caller's iterable: what it gave before is sent all the same
             broken = error
-        if len(part) == _BUFFER:
+        if len(part) == size:
             yield part
             part = []
     yield part
     if broken is not None:
         raise broken
+
+
+def _size(objs: object) -> int | None:
+    if isinstance(objs, (str, bytes, BaseModel, Mapping)) or not isinstance(objs, (Iterable, AsyncIterable)):
+        raise TypeError(f"this takes an iterable of objects, such as a list, not {type(objs).__name__}")
+    return len(objs) if isinstance(objs, Sized) else None
 
 
 def _kind(outcome: Outcome[Any]) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from kinto_models.errors import (
     BatchError,
     KintoError,
+    NoClientError,
     NotSentError,
     RefusedError,
     TransportError,
@@ -24,6 +25,8 @@ from kinto_models.repository.mapper import send
 __all__ = ["Delivery", "batch_error", "unsent"]
 
 
+_UNREACHABLE: Final = (TransportError, UnavailableError, NoClientError)
+"""After one of these nothing more is sent; NoClientError is that of a client that was closed."""
 _TOO_LARGE: Final = 413
 _SHOWN: Final = 3
 """Failures that the message of a BatchError repeats."""
@@ -86,7 +89,7 @@ class Delivery:
             return
         try:
             limit = yield from self._limits.parts()
-        except (TransportError, UnavailableError) as error:
+        except _UNREACHABLE as error:
             self._note(error)
             return
         if len(self._chunk.running) >= limit:
@@ -195,7 +198,7 @@ class Delivery:
             self._settled(entry)
 
     def _note(self, error: KintoError) -> None:
-        if isinstance(error, (TransportError, UnavailableError)):
+        if isinstance(error, _UNREACHABLE):
             self.stopped = error
 
 

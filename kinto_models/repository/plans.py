@@ -45,11 +45,18 @@ def compare(mapper: Mapper[R], pages: Stream[Page[R]], desired: Iterable[R], *, 
             mapper.refuse_readonly(changes)
             plan.patches.append(Revision(obj, theirs, changes.names))
         else:
-            unsaved = state_of(obj).permissions
-            mapper.tie(obj, theirs)
-            state_of(obj).permissions = unsaved
+            _tie(mapper, obj, theirs)
             unchanged += 1
     return Plan(plan.creations, plan.patches, list(current.values()) if delete else [], unchanged)
+
+
+def _tie(mapper: Mapper[R], obj: R, theirs: R) -> None:
+    """Lets an instance count as read here, if it does not belong elsewhere."""
+    state = state_of(obj)
+    if state.objects is None or state.objects.url == mapper.objects.url:
+        unsaved = state.permissions
+        mapper.tie(obj, theirs)
+        state.permissions = unsaved
 
 
 def steps(plan: Plan[R]) -> list[R]:

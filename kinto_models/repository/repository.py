@@ -113,8 +113,8 @@ class Repository(Placed[R], Objects[R]):
         self,
         objs: Iterable[R],
         *,
-        each: Callable[[R, Outcome[SaveResult]], object] | None = None,
-        progress: Callable[[Progress], object] | None = None,
+        each: Callable[[R, Outcome[SaveResult]], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> BulkResult:
         return self._many(objs, lambda obj: writes.create(self._mapper, obj), each, progress)
 
@@ -123,8 +123,8 @@ class Repository(Placed[R], Objects[R]):
         objs: Iterable[R],
         *,
         force: bool = False,
-        each: Callable[[R, Outcome[SaveResult]], object] | None = None,
-        progress: Callable[[Progress], object] | None = None,
+        each: Callable[[R, Outcome[SaveResult]], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> BulkResult:
         return self._many(objs, lambda obj: writes.save(self._mapper, obj, force=force), each, progress)
 
@@ -132,8 +132,8 @@ class Repository(Placed[R], Objects[R]):
         self,
         objs: Iterable[R],
         *,
-        each: Callable[[R, Outcome[SaveResult]], object] | None = None,
-        progress: Callable[[Progress], object] | None = None,
+        each: Callable[[R, Outcome[SaveResult]], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> BulkResult:
         return self._many(objs, lambda obj: writes.upsert(self._mapper, obj), each, progress)
 
@@ -143,8 +143,8 @@ class Repository(Placed[R], Objects[R]):
         *,
         force: bool = False,
         missing_ok: bool = False,
-        each: Callable[[R | str, Outcome[bool]], object] | None = None,
-        progress: Callable[[Progress], object] | None = None,
+        each: Callable[[R | str, Outcome[bool]], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> BulkResult:
         def begin(target: R | str) -> Conversation[bool]:
             return writes.delete(self._mapper, target, force=force, missing_ok=missing_ok)
@@ -158,8 +158,8 @@ class Repository(Placed[R], Objects[R]):
         self,
         plan: Plan[R],
         *,
-        each: Callable[[R, Outcome[SaveResult] | Outcome[bool]], object] | None = None,
-        progress: Callable[[Progress], object] | None = None,
+        each: Callable[[R, Outcome[SaveResult] | Outcome[bool]], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> BulkResult:
         return self._many(plans.steps(plan), plans.taking(self._mapper, plan), each, progress)
 
@@ -167,8 +167,8 @@ class Repository(Placed[R], Objects[R]):
         self,
         objs: Iterable[T],
         begin: Callable[[T], Conversation[Any]],
-        each: Callable[[T, Outcome[Any]], object] | None,
-        progress: Callable[[Progress], object] | None,
+        each: Callable[[T, Outcome[Any]], None] | None,
+        progress: Callable[[Progress], None] | None,
     ) -> BulkResult:
         return self._runner.converse(Bulk(self._runner.limits, begin, each, progress).run(objs))
 
@@ -232,8 +232,8 @@ class AsyncRepository(Placed[R], AsyncObjects[R]):
         self,
         objs: Iterable[R] | AsyncIterable[R],
         *,
-        each: Callable[[R, Outcome[SaveResult]], object] | None = None,
-        progress: Callable[[Progress], object] | None = None,
+        each: Callable[[R, Outcome[SaveResult]], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> BulkResult:
         return await self._many(objs, lambda obj: writes.create(self._mapper, obj), each, progress)
 
@@ -242,8 +242,8 @@ class AsyncRepository(Placed[R], AsyncObjects[R]):
         objs: Iterable[R] | AsyncIterable[R],
         *,
         force: bool = False,
-        each: Callable[[R, Outcome[SaveResult]], object] | None = None,
-        progress: Callable[[Progress], object] | None = None,
+        each: Callable[[R, Outcome[SaveResult]], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> BulkResult:
         return await self._many(objs, lambda obj: writes.save(self._mapper, obj, force=force), each, progress)
 
@@ -251,8 +251,8 @@ class AsyncRepository(Placed[R], AsyncObjects[R]):
         self,
         objs: Iterable[R] | AsyncIterable[R],
         *,
-        each: Callable[[R, Outcome[SaveResult]], object] | None = None,
-        progress: Callable[[Progress], object] | None = None,
+        each: Callable[[R, Outcome[SaveResult]], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> BulkResult:
         return await self._many(objs, lambda obj: writes.upsert(self._mapper, obj), each, progress)
 
@@ -262,8 +262,8 @@ class AsyncRepository(Placed[R], AsyncObjects[R]):
         *,
         force: bool = False,
         missing_ok: bool = False,
-        each: Callable[[R | str, Outcome[bool]], object] | None = None,
-        progress: Callable[[Progress], object] | None = None,
+        each: Callable[[R | str, Outcome[bool]], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> BulkResult:
         def begin(target: R | str) -> Conversation[bool]:
             return writes.delete(self._mapper, target, force=force, missing_ok=missing_ok)
@@ -278,8 +278,8 @@ class AsyncRepository(Placed[R], AsyncObjects[R]):
         self,
         plan: Plan[R],
         *,
-        each: Callable[[R, Outcome[SaveResult] | Outcome[bool]], object] | None = None,
-        progress: Callable[[Progress], object] | None = None,
+        each: Callable[[R, Outcome[SaveResult] | Outcome[bool]], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> BulkResult:
         return await self._many(plans.steps(plan), plans.taking(self._mapper, plan), each, progress)
 
@@ -287,8 +287,8 @@ class AsyncRepository(Placed[R], AsyncObjects[R]):
         self,
         objs: Iterable[T] | AsyncIterable[T],
         begin: Callable[[T], Conversation[Any]],
-        each: Callable[[T, Outcome[Any]], object] | None,
-        progress: Callable[[Progress], object] | None,
+        each: Callable[[T, Outcome[Any]], None] | None,
+        progress: Callable[[Progress], None] | None,
     ) -> BulkResult:
         return await Bulk(self._runner.limits, begin, each, progress).run_async(self._runner.converse, objs)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
-from typing import Any, Final, TypeVar
+from concurrent.futures import Future
+from contextlib import suppress
+from contextvars import copy_context
+from typing import Any, TypeVar
 
 from kinto_models.errors import KintoError, TransportError
 from kinto_models.protocol.messages import (
@@ -30,9 +32,6 @@ __all__ = ["Runner", "log_pause"]
 
 T = TypeVar("T")
 
-_AHEAD: Final = 32
-"""Threads that wait at most: one for each thread of the caller's that iterates or sends a batch at the same time."""
-
 _log = logging.getLogger("kinto_models")
 
 
@@ -42,13 +41,22 @@ class Runner:
     Parameters:
         transport: sends requests.
         policy: when to send again.
+        ahead: whether requests may be sent by another thread than the caller's.
         sleep: waits for a number of seconds.
     """
 
-    def __init__(self, transport: Transport, policy: RetryPolicy, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        policy: RetryPolicy,
+        *,
+        ahead: bool = True,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.transport = transport
         self.limits = Limits()
         self._policy = policy
+        self._ahead = ahead
         self._sleep = sleep
 
     def run(self, operation: Operation[T]) -> T:
@@ -109,19 +117,25 @@ class Runner:
 
     def _result(self, step: Step) -> Any:
         if isinstance(step, Ahead):
-            # In a thread, which waits for the server while this one works. It has a connection of its own.
-            return Started(self._threads.submit(self.run, step.operation))
+            return self._started(step.operation)
         return step.future.result() if isinstance(step, Started) else self.run(step)
 
-    @cached_property
-    def _threads(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(_AHEAD, "kinto_models")
+    def _started(self, operation: Operation[T]) -> Operation[T] | Started:
+        """The operation on its way, in a thread that waits for the server while this one works."""
+        future: Future[T] = Future()
 
-    def close(self) -> None:
-        """Closes the transport. What was started ahead is not waited for."""
-        self.transport.close()
-        if "_threads" in vars(self):
-            self._threads.shutdown(wait=False, cancel_futures=True)
+        def work() -> None:
+            try:
+                future.set_result(self.run(operation))
+            except BaseException as error:  # noqa: BLE001  # it is raised where the result is asked for
+                future.set_exception(error)
+
+        if self._ahead:
+            # A daemon, because nobody may ever ask: the end of the process does not wait for a page.
+            with suppress(RuntimeError):  # no thread can be started at the end of the interpreter
+                threading.Thread(target=copy_context().run, args=(work,), name="kinto_models", daemon=True).start()
+                return Started(future)
+        return operation
 
 
 def log_pause(request: Request, pause: Pause) -> None:

@@ -157,6 +157,8 @@ def delete_all(mapper: Mapper[Any]) -> Conversation[int]:
 def delete(mapper: Mapper[R], target: R | str, *, force: bool, missing_ok: bool) -> Conversation[bool]:
     """Deletes an object; False where there was none and that is no error."""
     obj = None if isinstance(target, str) else target
+    if obj is not None:
+        mapper.refuse_stranger(obj)
     if obj is not None and not mapper.knows(obj) and not force:
         raise NotSavedError(
             f"{_called(obj)} was never read or saved here, so there is no ETag to check: refresh() it first, "

@@ -11,7 +11,7 @@ import ssl
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 from requests.utils import default_headers, prepend_scheme_if_needed, select_proxy
@@ -30,7 +30,7 @@ from kinto_models.errors import (
 )
 from kinto_models.protocol.messages import Request, Response
 from kinto_models.transports.base import Connection
-from kinto_models.transports.words import CLOSED, failed
+from kinto_models.transports.words import CLOSED, failed, given_up
 
 __all__ = ["AiohttpTransport", "translate"]
 
@@ -118,7 +118,14 @@ class AiohttpTransport:
         try:
             session = self._sessions.get(asyncio.get_running_loop()) or await self._opened()
             return await self._exchange(session, request)
+        except asyncio.CancelledError as error:
+            # aiohttp cancels whoever waits for a connection of a session that is closed.
+            if self._was_closed() and not _is_cancelled():
+                raise given_up(request) from error
+            raise
         except Exception as error:  # noqa: BLE001  # what a server sends can make aiohttp raise a ValueError, or worse
+            if self._was_closed():
+                raise given_up(request) from None
             # A proxy's credentials stand in the texts of their errors.
             raise translate(error, request) from (None if self._proxy else error)
 
@@ -135,6 +142,9 @@ class AiohttpTransport:
             if told.get("Content-Encoding", "identity").lower() not in _ENCODINGS:
                 raise aiohttp.ClientPayloadError("an encoding that nobody asked for")
             return Response(answer.status, told, await answer.read(), self._connection.root)
+
+    def _was_closed(self) -> bool:
+        return self._closed
 
     def _own(self, address: str | None) -> str:
         if address is None or not address.startswith(self._connection.root + "/"):
@@ -154,6 +164,8 @@ class AiohttpTransport:
     async def _opened(self) -> aiohttp.ClientSession:
         """The session of this loop, which is closed when the loop ends at the latest."""
         loop = asyncio.get_running_loop()
+        for ended in [each for each in self._sessions if each.is_closed()]:  # without closing what was left in it
+            del self._sessions[ended], self._ends[ended]
         self._sessions[loop] = session = self._new_session()
 
         async def until_the_end() -> AsyncGenerator[None, None]:
@@ -211,6 +223,12 @@ class AiohttpTransport:
         return ssl.create_default_context(
             cafile=None if is_folder else authorities, capath=authorities if is_folder else None
         )
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody cancelled the task; Python 3.10 does not tell."""
+    task: Any = asyncio.current_task()
+    return bool(getattr(task, "cancelling", int)())
 
 
 class _Headers(Mapping[str, str]):

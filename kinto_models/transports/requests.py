@@ -1,19 +1,21 @@
 """The blocking transport, on the requests library.
 
-One session a thread (requests does not promise that sessions are thread-safe), each keeping its connections alive.
+One pool of connections for all threads. With an auth object that signs each request, one session a thread: requests
+does not promise that sessions are thread-safe.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from contextlib import suppress
-from functools import cached_property
 from typing import Any, Final
 
 import requests
 import urllib3.exceptions
-from urllib3 import HTTPConnectionPool, Timeout
+from requests.adapters import HTTPAdapter
+from urllib3 import Timeout
 
 from kinto_models.errors import (
     BrokenAnswerError,
@@ -95,9 +97,10 @@ class RequestsTransport:
         self._connection = connection
         limits = connection.timeouts
         self._timeout = Timeout(connect=limits.connect, read=limits.read)
+        self._shared: _Pool | None = None
         self._local = threading.local()
         # Weak, so that a session goes with the thread that it was made for.
-        self._sessions: weakref.WeakSet[_Session] = weakref.WeakSet()
+        self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._closed = False
 
@@ -108,18 +111,20 @@ class RequestsTransport:
 
     def send(self, request: Request) -> Response:
         """Sends one request, once; redirects are answers like others."""
-        session = self._session()
+        if self._closed:
+            raise NoClientError(CLOSED)
         try:
-            return self._signed(session, request) if self._connection.sign else self._plain(session, request)
+            return self._signed(request) if self._connection.sign else self._plain(request)
         except Exception as error:  # noqa: BLE001  # what a server sends can make requests raise a ValueError, or worse
             # A proxy's credentials stand in the texts of their errors.
             raise translate(error, request) from (None if self._connection.proxies else error)
 
-    def _plain(self, session: _Session, request: Request) -> Response:
+    def _plain(self, request: Request) -> Response:
         # Past what requests does for a browser's sake (cookies, redirects, encodings), on the pool that it made.
-        answer = session.pool.urlopen(
+        shared = self._pool()
+        answer = shared.pool.urlopen(
             request.method,
-            session.prefix + request.target,
+            shared.prefix + request.target,
             body=request.body,
             headers=self._connection.headers_of(request),
             timeout=self._timeout,
@@ -137,11 +142,11 @@ class RequestsTransport:
             answer.release_conn()
         return Response(answer.status, answer.headers, body, self.root)
 
-    def _signed(self, session: _Session, request: Request) -> Response:
+    def _signed(self, request: Request) -> Response:
         # An auth object of several steps, such as digest, needs the session's hooks and cookies.
         connection, prepared = self._connection, self._connection.signed(request)
         limits: Any = connection.timeouts  # the stubs know no None for connect alone
-        answer = session.requests.send(
+        answer = self._session().send(
             prepared,
             timeout=(limits.connect, limits.read),
             allow_redirects=False,
@@ -154,49 +159,55 @@ class RequestsTransport:
         """Closes the connections of every thread."""
         with self._lock:
             self._closed = True
-            for session in self._sessions:
-                session.requests.close()
+            for session in [*self._sessions, *([self._shared.session] if self._shared else [])]:
+                session.close()
 
-    def _session(self) -> _Session:
-        if self._closed:
-            raise NoClientError(CLOSED)
+    def _pool(self) -> _Pool:
+        shared = self._shared
+        if shared is None or shared.process != os.getpid():  # a forked process must not speak on its parent's sockets
+            with self._lock:
+                if self._shared is None or self._shared.process != os.getpid():
+                    self._shared = _Pool(self._connection)
+                shared = self._shared
+        return shared
+
+    def _session(self) -> requests.Session:
         with suppress(AttributeError):
-            session: _Session = self._local.session
+            session: requests.Session = self._local.session
             return session
-        session = _Session(self._connection)
+        session = _new_session()
         with self._lock:
             self._sessions.add(session)
         self._local.session = session
         return session
 
 
-class _Session:
-    """One thread's session, and the pool that it keeps for the server."""
+def _new_session() -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False
+    return session
+
+
+class _Pool:
+    """The connections that all threads share, made by requests with its proxies and its TLS.
+
+    Attributes:
+        pool: urllib3's, which promises to be thread-safe, as requests does not of its sessions.
+        prefix: what stands before a target in the request line: the root's path, or all of it for a proxy.
+        process: the process that it was made in.
+        session: the session that it belongs to.
+    """
 
     def __init__(self, connection: Connection) -> None:
-        self.requests = requests.Session()
-        self.requests.trust_env = False
-        self._connection = connection
+        self.session = _new_session()
+        adapter: Any = HTTPAdapter(pool_maxsize=_KEPT)
+        self.session.mount(connection.root, adapter)
+        base, proxies = connection.signed(Request("GET", "/")), dict(connection.proxies)
+        self.pool: Any = adapter.get_connection_with_tls_context(base, connection.authorities, proxies)
+        adapter.cert_verify(self.pool, base.url, connection.authorities, None)
+        self.prefix: str = adapter.request_url(base, proxies)[:-1]
+        self.process = os.getpid()
 
-    @cached_property
-    def pool(self) -> HTTPConnectionPool:
-        """Made by requests, with its proxies and its TLS."""
-        connection, adapter = self._connection, self._adapter
-        base, proxies = self._base, dict(connection.proxies)
-        pool: HTTPConnectionPool = adapter.get_connection_with_tls_context(base, connection.authorities, proxies)
-        adapter.cert_verify(pool, base.url, connection.authorities, None)
-        return pool
 
-    @cached_property
-    def prefix(self) -> str:
-        """What stands before a target in the request line: the root's path, or all of it for a proxy."""
-        line: str = self._adapter.request_url(self._base, dict(self._connection.proxies))
-        return line[:-1]
-
-    @property
-    def _adapter(self) -> Any:
-        return self.requests.get_adapter(self._connection.root)
-
-    @property
-    def _base(self) -> requests.PreparedRequest:
-        return self._connection.signed(Request("GET", "/"))
+_KEPT: Final = 50
+"""Connections that are kept open: more threads than this open and close some."""

@@ -18,7 +18,7 @@ from kinto_models.errors import (
 )
 from kinto_models.protocol.messages import Request
 
-__all__ = ["CLOSED", "failed"]
+__all__ = ["CLOSED", "failed", "given_up"]
 
 CLOSED: Final = (
     "this client is closed: make a new one; an instance stays with the client that it came from, until another one "
@@ -39,5 +39,12 @@ _SAYS: Final[dict[type[TransportError], str]] = {
 def failed(ours: type[TransportError], request: Request, theirs: Exception) -> TransportError:
     """Our error for one of a library or the socket."""
     error = ours(f"{request.line}: {_SAYS.get(ours, 'the exchange failed')} ({type(theirs).__name__})")
+    error.request = request.line
+    return error
+
+
+def given_up(request: Request) -> TransportError:
+    """The error of a request that was under way when its client was closed."""
+    error = ConnectionFailedError(f"{request.line}: the client was closed; the server may have done it all the same")
     error.request = request.line
     return error

@@ -718,3 +718,12 @@ def test_every_outcome_of_a_kind_that_failed_is_a_kinto_error_or_the_values_own(
     (_, invalid), (_, missing) = caught.value.failures
     assert isinstance(invalid, ValidationError)
     assert isinstance(missing, KintoError)
+
+
+def test_a_batch_says_where_ids_are_taken(kinto: Client) -> None:
+    wrong: Any = "a"
+    with kinto.batch() as batch:
+        with pytest.raises(TypeError, match=r"batch\.repository\(Task\)"):
+            batch.delete(wrong)
+        with pytest.raises(TypeError, match="takes an instance"):
+            batch.save(wrong)

@@ -495,3 +495,41 @@ async def test_a_server_that_is_gone_ends_the_reading_of_an_async_iterable(proxy
     assert isinstance(caught.value.__cause__, ConnectionFailedError)
     assert four.repository(Task).count() == 4
     assert len(taken) <= 501
+
+
+# Slips
+
+
+@pytest.mark.parametrize("slip", ["abc", b"abc", Task(id="a"), {"id": "a"}, 3, None])
+def test_what_is_no_iterable_of_objects_is_refused_before_anything_is_sent(
+    kinto: Client, wire: Wire, slip: Any
+) -> None:
+    """A text is one: of its letters, each the id of another record."""
+    wire.clear()
+    with pytest.raises(TypeError, match="takes an iterable of objects"):
+        kinto.repository(Task).delete_many(slip)
+    assert wire.sent == []
+
+
+def test_a_function_that_would_have_to_be_awaited_is_refused(kinto: Client) -> None:
+    async def each(task: Task, outcome: Any) -> None:
+        raise AssertionError
+
+    never: Any = each
+    with pytest.raises(TypeError, match="plain functions"):
+        kinto.repository(Task).create_many([Task()], each=never)
+    with pytest.raises(TypeError, match="plain functions"):
+        kinto.repository(Task).create_many([Task()], progress=never)
+
+
+async def test_an_async_iterable_is_sent_as_far_as_it_fills_a_batch(server: EmbeddedServer, kinto: Client) -> None:
+    stored: list[int] = []
+
+    async def slowly() -> AsyncIterator[Task]:
+        for number in range(60):
+            stored.append(kinto.repository(Task).count())
+            yield Task(id=f"t{number}")
+
+    async with AsyncClient(server.url, auth=ALICE) as client:
+        assert (await client.repository(Task).create_many(slowly())).created == 60
+    assert (stored[24], stored[25], stored[50]) == (0, 25, 50)

@@ -502,9 +502,9 @@ def test_what_is_desired_can_be_what_another_server_has(kinto: Client, tasks: Re
         assert not tasks.sync_to(desired)
         assert {task.id: task.title for task in tasks.find()} == {f"t{number}": str(number) for number in range(5)}
         desired[0].title = "changed"
-        desired[0].save()  # it belongs where it is as it is desired
-        assert tasks.get(desired[0].id).title == "changed"
-        assert there.get(desired[0].id).title != "changed"
+        desired[0].save()  # comparing has not made it another server's
+        assert there.get(desired[0].id).title == "changed"
+        assert tasks.get(desired[0].id).title != "changed"
 
 
 def test_records_that_the_server_checked_against_a_schema_are_equal(kinto: Client, tasks: Repository[Task]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import traceback
 from concurrent.futures import ThreadPoolExecutor
@@ -151,22 +152,45 @@ def test_a_connection_that_the_server_closed_is_replaced(loopback: Loopback, tra
     assert [received.connection for received in loopback.received] == [1, 2]
 
 
-def test_each_thread_has_a_session_and_a_connection_of_its_own(
+def test_threads_share_the_connections_and_none_waits_for_another(
     loopback: Loopback, transport: RequestsTransport
 ) -> None:
     together = threading.Barrier(3)
 
     def work(_: int) -> None:
+        for _ in range(20):
+            together.wait(5)
+            transport.send(_GET)
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(work, range(3)))
+    assert len(loopback.received) == 60
+    assert {received.connection for received in loopback.received} <= {1, 2, 3}
+
+
+def test_with_an_auth_object_each_thread_has_a_session_of_its_own(loopback: Loopback, connect: Connect) -> None:
+    transport = connect(loopback.url, sign=lambda prepared: prepared)
+    together = threading.Barrier(3)
+
+    def work(_: int) -> None:
         together.wait(5)
-        transport.send(_GET)
         transport.send(_GET)
         together.wait(5)
 
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(work, range(3)))
         assert len(transport._sessions) == 3
-    connections = [received.connection for received in loopback.received]
-    assert sorted(connections) == [1, 1, 2, 2, 3, 3]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_process_has_connections_of_its_own(loopback: Loopback, transport: RequestsTransport) -> None:
+    transport.send(_GET)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if transport.send(_GET).status == 200 else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    transport.send(_GET)
+    assert [received.connection for received in loopback.received] == [1, 2, 1]
 
 
 def test_a_closed_client_sends_nothing_and_says_so(loopback: Loopback, client_of: ClientOf) -> None:

@@ -342,9 +342,8 @@ def bulk(tasks: Repository[Task], some: list[Task]) -> None:
 
 async def awaited_bulk(tasks: AsyncRepository[Task], some: list[Task], source: AsyncIterator[Task]) -> None:
     assert_type(await tasks.create_many(source), BulkResult)
-    assert_type(
-        await tasks.create_many(some, each=lambda task, outcome: task.title if outcome.done else None), BulkResult
-    )
+    titles: list[str] = []
+    assert_type(await tasks.create_many(some, each=lambda task, _: titles.append(task.title)), BulkResult)
     assert_type(await tasks.save_many(source), BulkResult)
     assert_type(await tasks.upsert_many(Task.afind()), BulkResult)
     assert_type(await tasks.delete_many(["a", some[0]]), BulkResult)
