@@ -116,8 +116,8 @@ median of the rounds, a ratio the median of the rounds' own ratios. The first ro
 
 - A request goes to urllib3's pool as it is: what is the same for every request is made once for a client, and neither
   address nor headers are parsed and written again.
-- Answers are validated from their bytes. A loaded instance costs one reference more than pydantic's own: what the
-  server said is parsed only when someone asks what changed.
+- Answers are validated from their bytes. A loaded instance costs two references more than pydantic's own: what the
+  server said is parsed only when someone asks what changed. While a page is made, Python's garbage collector pauses.
 - `save()` sends the fields that changed, and nothing where none did.
 - While a page is dealt with, the next one is on its way: in async code in the same event loop, otherwise by a thread
   that only waits.
