@@ -13,8 +13,8 @@ try:
     from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
     from rich.text import Text
-except ImportError as missing:
-    raise MissingExtraError('a progress bar needs rich: pip install "kinto-models[cli]"') from missing
+except ImportError as _missing:
+    raise MissingExtraError('a progress bar needs rich: pip install "kinto-models[cli]"') from _missing
 
 __all__ = ["progress_bar"]
 

@@ -49,7 +49,7 @@ class AsyncRunner:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.transport = transport
-        self.limits = Limits()
+        self.limits: Limits = Limits()
         self._policy = policy
         self._sleep = sleep
 

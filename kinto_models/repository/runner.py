@@ -54,7 +54,7 @@ class Runner:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.transport = transport
-        self.limits = Limits()
+        self.limits: Limits = Limits()
         self._policy = policy
         self._ahead = ahead
         self._sleep = sleep
