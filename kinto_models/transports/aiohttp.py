@@ -11,7 +11,7 @@ import ssl
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 from requests.utils import default_headers, prepend_scheme_if_needed, select_proxy
@@ -102,7 +102,7 @@ class AiohttpTransport:
                 raise ValueError(f"the header {name!r} holds what is not ASCII, which aiohttp cannot send")
         self._connection = replace(connection, headers=own)
         self._proxy = select_proxy(connection.root, dict(connection.proxies))
-        self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
+        self._sessions: dict[asyncio.AbstractEventLoop, _Opened] = {}
         self._ends: dict[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = {}
         self._closed = False
 
@@ -116,12 +116,10 @@ class AiohttpTransport:
         if self._closed:
             raise NoClientError(CLOSED)
         try:
-            session = self._sessions.get(asyncio.get_running_loop()) or await self._opened()
-            return await self._exchange(session, request)
-        except asyncio.CancelledError as error:
-            # aiohttp cancels whoever waits for a connection of a session that is closed.
-            if self._was_closed() and not _is_cancelled():
-                raise given_up(request) from error
+            opened = self._sessions.get(asyncio.get_running_loop()) or await self._opened()
+            async with opened.free:
+                return await self._exchange(opened.session, request)
+        except NoClientError:
             raise
         except Exception as error:  # noqa: BLE001  # what a server sends can make aiohttp raise a ValueError, or worse
             if self._was_closed():
@@ -130,6 +128,8 @@ class AiohttpTransport:
             raise translate(error, request) from (None if self._proxy else error)
 
     async def _exchange(self, session: aiohttp.ClientSession, request: Request) -> Response:
+        if self._closed:  # while this one waited
+            raise NoClientError(CLOSED)
         address, headers = self._connection.root + request.target, request.headers
         body: bytes | str | None = request.body
         if self._connection.sign:
@@ -161,12 +161,13 @@ class AiohttpTransport:
             elif loop.is_running():
                 asyncio.run_coroutine_threadsafe(end.aclose(), loop)
 
-    async def _opened(self) -> aiohttp.ClientSession:
+    async def _opened(self) -> _Opened:
         """The session of this loop, which is closed when the loop ends at the latest."""
         loop = asyncio.get_running_loop()
         for ended in [each for each in self._sessions if each.is_closed()]:  # without closing what was left in it
             del self._sessions[ended], self._ends[ended]
-        self._sessions[loop] = session = self._new_session()
+        session = self._new_session()
+        self._sessions[loop] = opened = _Opened(session)
 
         async def until_the_end() -> AsyncGenerator[None, None]:
             try:
@@ -179,12 +180,12 @@ class AiohttpTransport:
         # Whoever ends a loop closes the generators that are left in it (asyncio.run() does).
         self._ends[loop] = end = until_the_end()
         await anext(end)
-        return session
+        return opened
 
     def _new_session(self) -> aiohttp.ClientSession:
         limits = self._connection.timeouts
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=self._tls(), limit=_AT_ONCE),
+            connector=aiohttp.TCPConnector(ssl=self._tls(), limit=0),
             headers=dict(self._connection.headers),
             skip_auto_headers=("Accept", "Content-Type"),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -225,10 +226,13 @@ class AiohttpTransport:
         )
 
 
-def _is_cancelled() -> bool:
-    """Whether somebody cancelled the task; Python 3.10 does not tell."""
-    task: Any = asyncio.current_task()
-    return bool(getattr(task, "cancelling", int)())
+class _Opened:
+    """One loop's session, and how many of its connections are free."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self.session = session
+        # And not aiohttp's own limit, which cancels whoever waits when the session is closed.
+        self.free = asyncio.Semaphore(_AT_ONCE)
 
 
 class _Headers(Mapping[str, str]):
