@@ -67,7 +67,7 @@ def iterate() -> dict[str, Measured]:
         def theirs() -> None:
             assert len(peer.get_records(_limit=PAGE, pages=float("inf"))) == ITERATED
 
-        return in_turns({"ours": ours, "kinto-http": theirs}, rounds=7, warm=1, clock=WALL)
+        return in_turns({"ours": ours, "kinto-http": theirs}, rounds=5, warm=1, clock=WALL)
 
 
 def batch() -> dict[str, Measured]:
