@@ -19,6 +19,9 @@ ID_PATTERN: Final = "[a-zA-Z0-9][a-zA-Z0-9_-]*"
 """What Kinto takes as an id unless its settings say otherwise (kinto.core.storage.generators), as a full match."""
 
 
+_UNRESERVED = re.compile("[a-zA-Z0-9_.~-]+")  # of RFC 3986, which quote() leaves alone
+
+
 def check_id(value: object, what: str = "record", pattern: str = ID_PATTERN) -> str:
     """Returns ``value``, if it is an id of this pattern.
 
@@ -56,7 +59,8 @@ class Plural:
         Raises:
             InvalidIdError: the id is not one that Kinto takes.
         """
-        return f"{self.path}/{quote(check_id(object_id, self.what, self.pattern), safe='')}"
+        segment = check_id(object_id, self.what, self.pattern)
+        return f"{self.path}/{segment if _UNRESERVED.fullmatch(segment) else quote(segment, safe='')}"
 
 
 def buckets(pattern: str = ID_PATTERN) -> Plural:

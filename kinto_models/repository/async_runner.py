@@ -15,7 +15,6 @@ from kinto_models.protocol.messages import (
     Conversation,
     Emit,
     Operation,
-    Request,
     Response,
     Started,
     Step,
@@ -55,9 +54,7 @@ class AsyncRunner:
 
     async def run(self, operation: Operation[T]) -> T:
         """Sends one operation, again where the policy says so, and reads its answer."""
-        return operation.decode(await self._exchange(operation.request))
-
-    async def _exchange(self, request: Request) -> Response:
+        request = operation.request
         flow = attempts(request, self._policy)
         try:
             step = next(flow)
@@ -66,17 +63,15 @@ class AsyncRunner:
                     log_pause(request, step)
                     await self._sleep(step.seconds)
                     step = next(flow)
-                else:
-                    step = flow.send(await self._outcome(step))
+                    continue
+                try:
+                    outcome: Response | TransportError = await self.transport.send(step)
+                except TransportError as error:
+                    outcome = error
+                step = flow.send(outcome)
         except StopIteration as done:
             response: Response = done.value
-            return response
-
-    async def _outcome(self, request: Request) -> Response | TransportError:
-        try:
-            return await self.transport.send(request)
-        except TransportError as error:
-            return error
+        return operation.decode(response)
 
     async def converse(self, conversation: Conversation[T]) -> T:
         """Runs the operations that a conversation yields, and returns what it returns."""

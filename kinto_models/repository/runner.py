@@ -61,9 +61,7 @@ class Runner:
 
     def run(self, operation: Operation[T]) -> T:
         """Sends one operation, again where the policy says so, and reads its answer."""
-        return operation.decode(self._exchange(operation.request))
-
-    def _exchange(self, request: Request) -> Response:
+        request = operation.request
         flow = attempts(request, self._policy)
         try:
             step = next(flow)
@@ -72,17 +70,15 @@ class Runner:
                     log_pause(request, step)
                     self._sleep(step.seconds)
                     step = next(flow)
-                else:
-                    step = flow.send(self._outcome(step))
+                    continue
+                try:
+                    outcome: Response | TransportError = self.transport.send(step)
+                except TransportError as error:
+                    outcome = error
+                step = flow.send(outcome)
         except StopIteration as done:
             response: Response = done.value
-            return response
-
-    def _outcome(self, request: Request) -> Response | TransportError:
-        try:
-            return self.transport.send(request)
-        except TransportError as error:
-            return error
+        return operation.decode(response)
 
     def converse(self, conversation: Conversation[T]) -> T:
         """Runs the operations that a conversation yields, and returns what it returns."""

@@ -46,6 +46,12 @@ _ENCODINGS: Final = ("identity", "gzip", "deflate", "br", "zstd")
 """Encodings of an answer that aiohttp decodes, or says that it cannot."""
 
 
+class _AsSaid(aiohttp.ClientRequest):
+    """Without an Accept header. Not by ``skip_auto_headers``, which takes a tenth of the time that a request takes."""
+
+    DEFAULT_HEADERS = {n: v for n, v in aiohttp.ClientRequest.DEFAULT_HEADERS.items() if n != "Accept"}
+
+
 class _ProxyError(Exception):
     """The environment's proxy has no address that can be read."""
 
@@ -136,7 +142,12 @@ class AiohttpTransport:
             signed = self._connection.signed(request)
             address, headers, body = self._own(signed.url), signed.headers, signed.body
         async with session.request(
-            request.method, URL(address, encoded=True), data=body, headers=headers, allow_redirects=False
+            request.method,
+            URL(address, encoded=True),
+            data=body,
+            headers=headers,
+            skip_auto_headers=None if body is None else ("Content-Type",),  # nobody guesses what a body is
+            allow_redirects=False,
         ) as answer:
             told = _Headers(answer.headers)
             if told.get("Content-Encoding", "identity").lower() not in _ENCODINGS:
@@ -187,7 +198,7 @@ class AiohttpTransport:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=self._tls(), limit=0),
             headers=dict(self._connection.headers),
-            skip_auto_headers=("Accept", "Content-Type"),
+            request_class=_AsSaid,
             cookie_jar=aiohttp.DummyCookieJar(),
             # Not total and not the wait for a free connection: a thousand requests at once are no fault of the server.
             timeout=aiohttp.ClientTimeout(
