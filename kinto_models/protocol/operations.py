@@ -40,6 +40,7 @@ T = TypeVar("T")
 
 _TOMBSTONE: Final = {"id", "last_modified", "deleted"}
 _JSON: Final = {"Content-Type": BASIC}
+_NEW_JSON: Final = {**_JSON, **IF_ABSENT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ def create(place: Plural, object_id: str, body: bytes) -> Operation[Answer]:
 
     A tombstone is no obstacle. Needs the right to create on the parent.
     """
-    request = Request("PUT", place.object(object_id), {**_JSON, **IF_ABSENT}, body)
+    request = Request("PUT", place.object(object_id), _NEW_JSON, body)
     return _one(request, 201, 200)
 
 

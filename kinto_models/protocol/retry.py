@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from kinto_models.errors import TLSError, TransportError
-from kinto_models.protocol.messages import Request, Response
+from kinto_models.protocol.messages import Operation, Request, Response
 from kinto_models.protocol.refusals import retry_after
 
 __all__ = ["DEFAULT_POLICY", "Attempts", "Pause", "RetryPolicy", "attempts"]
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +76,17 @@ class Pause:
     seconds: float
 
 
-Attempts: TypeAlias = Generator["Request | Pause", "Response | TransportError | None", Response]
+Attempts: TypeAlias = Generator["Request | Pause", "Response | TransportError | None", T]
 
 
-def attempts(request: Request, policy: RetryPolicy) -> Attempts:
-    """Sends until an outcome stands: yields what to send or how long to wait, receives what came of it.
+def attempts(operation: Operation[T], policy: RetryPolicy) -> Attempts[T]:
+    """Sends until an outcome stands: yields what to send or how long to wait, receives what came of it, and returns
+    what the operation reads in it.
 
     Raises:
-        TransportError: the last outcome was one.
+        KintoError: the last outcome was a TransportError, or is read as another one.
     """
-    attempt = 0
+    request, attempt = operation.request, 0
     while True:
         outcome = yield request
         if outcome is None:
@@ -94,4 +98,4 @@ def attempts(request: Request, policy: RetryPolicy) -> Attempts:
         attempt += 1
     if isinstance(outcome, TransportError):
         raise outcome
-    return outcome
+    return operation.decode(outcome)

@@ -13,7 +13,8 @@ from typing import Any, Generic, TypeVar
 
 from kinto_models.models.outcomes import Outcome
 from kinto_models.models.stored import Stored
-from kinto_models.protocol.messages import Conversation, Operation, Request
+from kinto_models.protocol.batches import batchable
+from kinto_models.protocol.messages import Ahead, Conversation, Operation, Request, Step
 
 __all__ = ["Chunk", "Entry", "Running"]
 
@@ -36,13 +37,28 @@ class Entry(Generic[T]):
 
 
 class Running:
-    """An entry whose conversation asks for something."""
+    """An entry whose conversation asks for something.
 
-    def __init__(self, entry: Entry[Any], conversation: Conversation[Any], operation: Operation[Any]) -> None:
+    Attributes:
+        operation: what it asks for.
+        alone: whether no batch can carry that.
+        ended: whether it asks for nothing more.
+    """
+
+    def __init__(self, entry: Entry[Any], conversation: Conversation[Any]) -> None:
         self.entry = entry
         self.conversation = conversation
-        self.operation = operation
         self.ended = False
+        self.asks(next(conversation))
+
+    def asks(self, step: Step) -> None:
+        """Takes what it asks for next."""
+        while isinstance(step, Ahead):  # nothing in a batch is sent ahead of the rest
+            step = self.conversation.send(step.operation)
+        if not isinstance(step, Operation):
+            raise TypeError(step)
+        self.operation = step
+        self.alone = not batchable(step.request)
 
 
 class _Paths:

@@ -16,8 +16,8 @@ from kinto_models.errors import (
     UnavailableError,
 )
 from kinto_models.models.outcomes import called
-from kinto_models.protocol.batches import batch, batchable
-from kinto_models.protocol.messages import Ahead, Conversation, Operation, Step
+from kinto_models.protocol.batches import batch
+from kinto_models.protocol.messages import Conversation
 from kinto_models.repository.chunk import Chunk, Entry, Running
 from kinto_models.repository.limits import Limits
 from kinto_models.repository.mapper import send
@@ -73,13 +73,11 @@ class Delivery:
         running = self._begun(entry)
         if running is None:
             return
-        request = running.operation.request
-        alone = not batchable(request)
-        if alone or self._chunk.needs(request):
+        if running.alone or self._chunk.needs(running.operation.request):
             yield from self._flush()
         yield from self._flush_if_full()
         self._chunk.add(running)
-        if alone:
+        if running.alone:
             yield from self._flush()
         elif len(self._chunk.running) > 1:
             yield from self._flush_if_full()
@@ -99,10 +97,8 @@ class Delivery:
         """Carries the chunk to its end: what asks again is sent again, until nothing does."""
         going, self._chunk = self._chunk.running, Chunk()
         while going:
-            together = [running for running in going if batchable(running.operation.request)]
-            alone = [running for running in going if not batchable(running.operation.request)]
-            yield from self._send(together)
-            for running in alone:
+            yield from self._send([running for running in going if not running.alone])
+            for running in [running for running in going if running.alone]:
                 yield from self._send_alone(running)
             self._tell()
             going = [running for running in going if not running.ended]
@@ -113,9 +109,8 @@ class Delivery:
             self._told(entry)
             self._tell()
             return None
-        conversation = entry.begin()
         try:
-            return Running(entry, conversation, _asked(conversation, next(conversation)))
+            return Running(entry, entry.begin())
         except StopIteration as done:
             entry.outcome.succeed(done.value)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is this object's, and told as its outcome
@@ -164,8 +159,7 @@ class Delivery:
     def _hand(self, running: Running, result: Any) -> None:
         talk = running.conversation
         try:
-            step = talk.throw(result) if isinstance(result, KintoError) else talk.send(result)
-            running.operation = _asked(talk, step)
+            running.asks(talk.throw(result) if isinstance(result, KintoError) else talk.send(result))
         except StopIteration as done:
             running.ended = True
             running.entry.outcome.succeed(done.value)
@@ -200,15 +194,6 @@ class Delivery:
     def _note(self, error: KintoError) -> None:
         if isinstance(error, _UNREACHABLE):
             self.stopped = error
-
-
-def _asked(conversation: Conversation[Any], step: Step) -> Operation[Any]:
-    """What is asked for: nothing in a batch is sent ahead of the rest."""
-    while isinstance(step, Ahead):
-        step = conversation.send(step.operation)
-    if not isinstance(step, Operation):
-        raise TypeError(step)
-    return step
 
 
 def _given_up() -> TransportError:

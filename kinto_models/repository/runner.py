@@ -61,13 +61,12 @@ class Runner:
 
     def run(self, operation: Operation[T]) -> T:
         """Sends one operation, again where the policy says so, and reads its answer."""
-        request = operation.request
-        flow = attempts(request, self._policy)
+        flow = attempts(operation, self._policy)
         try:
             step = next(flow)
             while True:
                 if isinstance(step, Pause):
-                    log_pause(request, step)
+                    log_pause(operation.request, step)
                     self._sleep(step.seconds)
                     step = next(flow)
                     continue
@@ -77,8 +76,8 @@ class Runner:
                     outcome = error
                 step = flow.send(outcome)
         except StopIteration as done:
-            response: Response = done.value
-        return operation.decode(response)
+            result: T = done.value
+            return result
 
     def converse(self, conversation: Conversation[T]) -> T:
         """Runs the operations that a conversation yields, and returns what it returns."""

@@ -19,7 +19,7 @@ from kinto_models.errors import (
     TLSError,
     TransportError,
 )
-from kinto_models.protocol.messages import Request, Response
+from kinto_models.protocol.messages import Operation, Request, Response
 from kinto_models.protocol.retry import DEFAULT_POLICY, Pause, RetryPolicy, attempts
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -32,12 +32,16 @@ def _answer(status: int, after: str | None = None) -> Response:
     return Response(status, CaseInsensitiveDict({} if after is None else {"Retry-After": after}), b"", "http://kinto")
 
 
+def _asking(request: Request) -> Operation[Response]:
+    return Operation(request, lambda response: response)
+
+
 def _run(
     method: str, outcomes: list[Response | TransportError], policy: RetryPolicy = _POLICY
 ) -> tuple[Any, list[float]]:
     """What stands in the end, and the waits before; every outcome must have been asked for."""
     request = Request(method, "/buckets")
-    flow = attempts(request, policy)
+    flow = attempts(_asking(request), policy)
     step, waits, left = next(flow), list[float](), list(outcomes)
     try:
         while True:
@@ -186,7 +190,7 @@ def test_a_policy_has_no_negative_numbers(wrong: dict[str, Any]) -> None:
 
 
 def test_a_runner_that_forgets_the_outcome_is_told() -> None:
-    flow = attempts(Request("GET", "/"), _POLICY)
+    flow = attempts(_asking(Request("GET", "/")), _POLICY)
     next(flow)
     with pytest.raises(TypeError, match="answered with"):
         next(flow)
