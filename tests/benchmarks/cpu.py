@@ -23,7 +23,7 @@ from tests.benchmarks.measuring import Measured, in_turns, in_turns_async
 from tests.benchmarks.models import BUCKET, COLLECTION, PlainPage, Task, fields, stored
 from tests.benchmarks.recorded import replaying
 
-ROUNDS, TIMES = 21, 100
+ROUNDS, TIMES = 15, 100
 AT_ONCE = 16
 LOADED = 5_000
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import median
 from typing import TypeAlias
@@ -38,39 +38,45 @@ def in_turns(
     rounds: int,
     times: int = 1,
     clock: Clock = CPU,
-    warm: int = 2,
+    warm: int = 1,
     before: Work | None = None,
 ) -> dict[str, Measured]:
-    """Does each ``times`` times a round, in turns; the first rounds are not counted. ``before`` is not measured."""
-    taken: dict[str, list[float]] = {name: [] for name in works}
-    names = list(works)
-    for number in range(warm + rounds):
-        for name in names if number % 2 else reversed(names):  # nobody always comes first
-            if before is not None:
-                before()
-            gc.collect()
-            work = works[name]
-            start = clock()
-            for _ in range(times):
-                work()
-            if number >= warm:
-                taken[name].append((clock() - start) / times)
+    """Does each twice ``times`` times a round; the first rounds are not counted. ``before`` is not measured."""
+    taken = {name: [0.0] * rounds for name in works}
+    for name, number in _turns(works, rounds, warm):
+        if before is not None:
+            before()
+        gc.collect()
+        work = works[name]
+        start = clock()
+        for _ in range(times):
+            work()
+        if number >= 0:
+            taken[name][number] += (clock() - start) / times / 2
     return {name: Measured(tuple(seconds)) for name, seconds in taken.items()}
 
 
 async def in_turns_async(
-    works: Mapping[str, AsyncWork], *, rounds: int, times: int, clock: Clock = CPU, warm: int = 2
+    works: Mapping[str, AsyncWork], *, rounds: int, times: int, clock: Clock = CPU, warm: int = 1
 ) -> dict[str, Measured]:
     """The same for coroutines."""
-    taken: dict[str, list[float]] = {name: [] for name in works}
-    names = list(works)
-    for number in range(warm + rounds):
-        for name in names if number % 2 else reversed(names):
-            gc.collect()
-            work = works[name]
-            start = clock()
-            for _ in range(times):
-                await work()
-            if number >= warm:
-                taken[name].append((clock() - start) / times)
+    taken = {name: [0.0] * rounds for name in works}
+    for name, number in _turns(works, rounds, warm):
+        gc.collect()
+        work = works[name]
+        start = clock()
+        for _ in range(times):
+            await work()
+        if number >= 0:
+            taken[name][number] += (clock() - start) / times / 2
     return {name: Measured(tuple(seconds)) for name, seconds in taken.items()}
+
+
+def _turns(names: Iterable[str], rounds: int, warm: int) -> Iterator[tuple[str, int]]:
+    """Whose turn it is, and in which round: there and back in each, so that a server or machine that gets slower
+    meanwhile gets it for all alike. Rounds below 0 are to get warm.
+    """
+    there = list(names)
+    for number in range(-warm, rounds):
+        for name in (*there, *reversed(there)):
+            yield name, number

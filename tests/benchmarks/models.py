@@ -66,10 +66,14 @@ def fields(number: int) -> dict[str, Any]:
 
 def stored(number: int) -> dict[str, Any]:
     """The same as a server tells it."""
-    identity = {"id": f"{number:08}-0000-4000-8000-000000000000", "last_modified": 1_700_000_000_000 + number}
-    return {**fields(number), **identity}
+    return {**fields(number), "id": identity(number), "last_modified": 1_700_000_000_000 + number}
+
+
+def identity(number: int) -> str:
+    """Its id."""
+    return f"{number:08}-0000-4000-8000-000000000000"
 
 
 def task(number: int) -> Task:
     """The same as an instance that was never saved."""
-    return Task.model_validate({**fields(number), "id": f"{number:08}-0000-4000-8000-000000000000"})
+    return Task.model_validate({**fields(number), "id": identity(number)})

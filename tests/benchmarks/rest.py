@@ -84,4 +84,4 @@ def imports() -> dict[str, Measured]:
     works = {
         name: lambda line=line: subprocess.run([sys.executable, "-c", line], check=True) for name, line in lines.items()
     }
-    return in_turns(works, rounds=11, clock=WALL)
+    return in_turns(works, rounds=7, clock=WALL)

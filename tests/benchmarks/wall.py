@@ -15,7 +15,7 @@ from kinto_models import Client, Repository
 from kinto_models.protocol.messages import Operation, Request
 from tests.benchmarks.kinto import AUTH, counting, running
 from tests.benchmarks.measuring import WALL, Measured, in_turns
-from tests.benchmarks.models import BUCKET, Task, fields, task
+from tests.benchmarks.models import BUCKET, Task, fields, identity, task
 
 logging.getLogger("kinto_http").addHandler(logging.NullHandler())  # it warns of each success: not to be weighed
 ITERATED, PAGE = 20_000, 200
@@ -67,7 +67,7 @@ def iterate() -> dict[str, Measured]:
         def theirs() -> None:
             assert len(peer.get_records(_limit=PAGE, pages=float("inf"))) == ITERATED
 
-        return in_turns({"ours": ours, "kinto-http": theirs}, rounds=5, warm=1, clock=WALL)
+        return in_turns({"ours": ours, "kinto-http": theirs}, rounds=5, clock=WALL)
 
 
 def batch() -> dict[str, Measured]:
@@ -88,9 +88,9 @@ def batch() -> dict[str, Measured]:
         def theirs() -> None:
             with peer.batch() as collected:
                 for number in range(CREATED):
-                    collected.create_record(id=task(number).id, data=fields(number))
+                    collected.create_record(id=identity(number), data=fields(number))
 
-        return in_turns({"ours": ours, "kinto-http": theirs}, rounds=7, warm=1, clock=WALL, before=before)
+        return in_turns({"ours": ours, "kinto-http": theirs}, rounds=7, clock=WALL, before=before)
 
 
 def update() -> tuple[dict[str, Measured], dict[str, int]]:
@@ -105,7 +105,7 @@ def update() -> tuple[dict[str, Measured], dict[str, int]]:
             since[0] = tasks.timestamp()
             weight = float(next(numbers))
             for number in range(CHANGED):
-                tasks.patch(task(number * 997 % HELD).id, weight=weight)
+                tasks.patch(identity(number * 997 % HELD), weight=weight)
 
         def fetched(mine: Repository[Task]) -> None:
             changed = {each.id: each for each in mine.find().since(since[0])}
@@ -118,7 +118,7 @@ def update() -> tuple[dict[str, Measured], dict[str, int]]:
         def theirs() -> None:
             assert len(peer.get_records()) == HELD
 
-        taken = in_turns({"ours": ours, "kinto-http": theirs}, rounds=7, warm=1, clock=WALL, before=change)
+        taken = in_turns({"ours": ours, "kinto-http": theirs}, rounds=5, clock=WALL, before=change)
         sizes: dict[str, int] = {}
         change()
         with counting(here.root) as (root, counted), Client(root, auth=AUTH) as client:
@@ -142,7 +142,7 @@ def sync() -> tuple[dict[str, Measured], int]:
         def change() -> None:
             weight = float(next(numbers))
             for number in range(DIFFERENT):
-                source.patch(task(number * 499 % SYNCED).id, weight=weight)
+                source.patch(identity(number * 499 % SYNCED), weight=weight)
 
         def ours() -> None:
             written.append(mirror.apply(mirror.sync_to(source.find())).updated)
@@ -151,7 +151,7 @@ def sync() -> tuple[dict[str, Measured], int]:
             replicate(origin, destination)
 
         # Both are warm from what was written above; a round of the other takes as long as all the rest.
-        taken = in_turns({"ours": ours, "kinto-http": theirs}, rounds=2, warm=0, clock=WALL, before=change)
+        taken = in_turns({"ours": ours, "kinto-http": theirs}, rounds=1, warm=0, clock=WALL, before=change)
         change()
         ours()
         return taken, written[-1]
