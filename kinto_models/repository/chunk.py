@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import count
 from typing import Any, Generic, TypeVar
 
 from kinto_models.models.outcomes import Outcome
@@ -42,6 +43,8 @@ class Running:
     Attributes:
         operation: what it asks for.
         alone: whether no batch can carry that.
+        path: where it leads.
+        above: the paths above that.
         ended: whether it asks for nothing more.
     """
 
@@ -59,6 +62,8 @@ class Running:
             raise TypeError(step)
         self.operation = step
         self.alone = not batchable(step.request)
+        self.path = _path(step.request)
+        self.above = _above(self.path.rpartition("/")[0])
 
 
 class _Paths:
@@ -68,12 +73,13 @@ class _Paths:
         self._paths: set[str] = set()
         self._above: set[str] = set()
 
-    def add(self, path: str) -> None:
-        self._paths.add(path)
-        self._above.update(_above(path))
+    def add(self, running: Running) -> None:
+        self._paths.add(running.path)
+        self._above.update(running.above)
 
-    def touch(self, path: str) -> bool:
-        return path in self._paths or path in self._above or not self._paths.isdisjoint(_above(path))
+    def touch(self, running: Running) -> bool:
+        path = running.path
+        return path in self._paths or path in self._above or not self._paths.isdisjoint(running.above)
 
 
 @dataclass(slots=True)
@@ -89,29 +95,28 @@ class Chunk:
         """Whether the target is an instance that one in here is about."""
         return isinstance(target, Stored) and id(target) in self.instances
 
-    def needs(self, request: Request) -> bool:
+    def needs(self, running: Running) -> bool:
         """Whether the request depends on one that is in here."""
-        path = _path(request)
-        return self.written.touch(path) or (not request.safe and self.read.touch(path))
+        reads = running.operation.request.safe
+        return self.written.touch(running) or (not reads and self.read.touch(running))
 
     def add(self, running: Running) -> None:
         """Puts it in."""
         self.running.append(running)
         self.instances.add(id(running.entry.outcome.target))
-        request = running.operation.request
-        (self.read if request.safe else self.written).add(_path(request, len(self.running)))
+        (self.read if running.operation.request.safe else self.written).add(running)
 
 
-def _path(request: Request, number: int = 0) -> str:
+_created = count()
+
+
+def _path(request: Request) -> str:
     path = request.target.partition("?")[0]
-    return f"{path}/ {number}" if request.method == "POST" else path  # what it creates is none of the others
-
-
-def _above(path: str) -> tuple[str, ...]:
-    return _and_above(path.rpartition("/")[0])
+    return f"{path}/ {next(_created)}" if request.method == "POST" else path  # what it creates is none of the others
 
 
 @lru_cache(maxsize=256)
-def _and_above(path: str) -> tuple[str, ...]:
+def _above(path: str) -> tuple[str, ...]:
+    """A path, and all above it."""
     parts = path.split("/")
     return tuple("/".join(parts[:length]) for length in range(2, len(parts) + 1))

@@ -48,6 +48,7 @@ class Delivery:
         self._settled = settled
         self._news: list[Entry[Any]] = []
         self._chunk = Chunk()
+        self._limit: int | None = None
         self.stopped: KintoError | None = None
 
     def carry(self, entries: Iterable[Entry[Any]]) -> Conversation[None]:
@@ -73,25 +74,25 @@ class Delivery:
         running = self._begun(entry)
         if running is None:
             return
-        if running.alone or self._chunk.needs(running.operation.request):
+        if running.alone or self._chunk.needs(running):
             yield from self._flush()
-        yield from self._flush_if_full()
+        if self._chunk.running and self._limit is None:
+            yield from self._ask_limit()
         self._chunk.add(running)
-        if running.alone:
+        if running.alone or self._is_full():
             yield from self._flush()
-        elif len(self._chunk.running) > 1:
-            yield from self._flush_if_full()
 
-    def _flush_if_full(self) -> Conversation[None]:
-        if not self._chunk.running or self.stopped:
-            return
+    def _ask_limit(self) -> Conversation[None]:
+        """Asks how many go in one batch: when there are two, because one needs none."""
         try:
-            limit = yield from self._limits.parts()
+            self._limit = yield from self._limits.parts()
         except _UNREACHABLE as error:
             self._note(error)
-            return
-        if len(self._chunk.running) >= limit:
+        if self._is_full():
             yield from self._flush()
+
+    def _is_full(self) -> bool:
+        return self._limit is not None and len(self._chunk.running) >= self._limit
 
     def _flush(self) -> Conversation[None]:
         """Carries the chunk to its end: what asks again is sent again, until nothing does."""
