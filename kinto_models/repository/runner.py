@@ -59,19 +59,26 @@ class Runner:
         self._ahead = ahead
         self._sleep = sleep
 
-    def run(self, operation: Operation[T]) -> T:
-        """Sends one operation, again where the policy says so, and reads its answer."""
+    def run(self, operation: Operation[T], sent: Callable[[], object] | None = None) -> T:
+        """Sends one operation, again where the policy says so, and reads its answer.
+
+        Parameters:
+            operation: what to send.
+            sent: called when the request is out for the first time, or has to wait before it is tried again.
+        """
         flow = attempts(operation, self._policy)
         try:
             step = next(flow)
             while True:
                 if isinstance(step, Pause):
                     log_pause(operation.request, step)
+                    if sent is not None:
+                        sent()
                     self._sleep(step.seconds)
                     step = next(flow)
                     continue
                 try:
-                    outcome: Response | TransportError = self.transport.send(step)
+                    outcome: Response | TransportError = self.transport.send(step, sent)
                 except TransportError as error:
                     outcome = error
                 step = flow.send(outcome)
@@ -118,17 +125,22 @@ class Runner:
     def _started(self, operation: Operation[T]) -> Operation[T] | Started:
         """The operation on its way, in a thread that waits for the server while this one works."""
         future: Future[T] = Future()
+        out = threading.Event()
 
         def work() -> None:
             try:
-                future.set_result(self.run(operation))
+                future.set_result(self.run(operation, out.set))
             except BaseException as error:  # noqa: BLE001  # it is raised where the result is asked for
                 future.set_exception(error)
+            finally:
+                out.set()
 
         if self._ahead:
             # A daemon, because nobody may ever ask: the end of the process does not wait for a page.
             with suppress(RuntimeError):  # no thread can be started at the end of the interpreter
                 threading.Thread(target=copy_context().run, args=(work,), name="kinto_models", daemon=True).start()
+                # Or this thread would hold the interpreter while it works, and the request would leave after that.
+                out.wait()
                 return Started(future)
         return operation
 

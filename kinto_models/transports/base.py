@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
@@ -151,8 +151,12 @@ class Transport(Protocol):
         """The absolute address that targets are relative to."""
         ...
 
-    def send(self, request: Request) -> Response:
+    def send(self, request: Request, sent: Callable[[], object] | None = None) -> Response:
         """Sends one request, once, and reads the whole answer.
+
+        Parameters:
+            request: what to send.
+            sent: called in this thread when the request is out and the answer is all there is to wait for.
 
         Raises:
             TransportError: the exchange did not complete.

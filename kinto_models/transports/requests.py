@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -109,10 +110,11 @@ class RequestsTransport:
         """The absolute address that targets are relative to."""
         return self._connection.root
 
-    def send(self, request: Request) -> Response:
+    def send(self, request: Request, sent: Callable[[], object] | None = None) -> Response:
         """Sends one request, once; redirects are answers like others."""
         if self._closed:
             raise NoClientError(CLOSED)
+        _thread.sent = sent
         try:
             return self._signed(request) if self._connection.sign else self._plain(request)
         except Exception as error:  # noqa: BLE001  # what a server sends can make requests raise a ValueError, or worse
@@ -188,6 +190,18 @@ def _new_session() -> requests.Session:
     return session
 
 
+_thread: Final = threading.local()
+
+
+class _Telling:
+    """A connection of urllib3's that tells who sends over it when the request is out."""
+
+    def getresponse(self, *args: Any, **options: Any) -> Any:
+        if (sent := getattr(_thread, "sent", None)) is not None:
+            sent()
+        return super().getresponse(*args, **options)  # type: ignore[misc]  # it is mixed into urllib3's
+
+
 class _Pool:
     """The connections that all threads share, made by requests with its proxies and its TLS.
 
@@ -204,6 +218,7 @@ class _Pool:
         self.session.mount(connection.root, adapter)
         base, proxies = connection.signed(Request("GET", "/")), dict(connection.proxies)
         self.pool: Any = adapter.get_connection_with_tls_context(base, connection.authorities, proxies)
+        self.pool.ConnectionCls = type("Connection", (_Telling, self.pool.ConnectionCls), {})
         adapter.cert_verify(self.pool, base.url, connection.authorities, None)
         self.prefix: str = adapter.request_url(base, proxies)[:-1]
         self.process = os.getpid()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 
 from kinto_models import Client
 from kinto_models.protocol.messages import Request, Response
@@ -65,9 +66,9 @@ class _Counted:
     def root(self) -> str:
         return self._transport.root
 
-    def send(self, request: Request) -> Response:
+    def send(self, request: Request, sent: Callable[[], object] | None = None) -> Response:
         self.requests += 1
-        return self._transport.send(request)
+        return self._transport.send(request, sent)
 
     def close(self) -> None:
         self._transport.close()

@@ -12,10 +12,12 @@ from contextvars import ContextVar
 from typing import Any
 
 import pytest
+from pydantic import field_validator
 from requests import PreparedRequest
 
-from kinto_models import BatchError, Client, NoClientError, Record
+from kinto_models import BatchError, Client, ConnectionFailedError, NoClientError, Record, RetryPolicy
 from kinto_models.embedded import EmbeddedServer
+from kinto_models.protocol.messages import Request, Response
 from kinto_models.transports.auth import BasicAuth
 from tests.conftest import Wire
 from tests.loopback import Loopback
@@ -47,6 +49,70 @@ def test_the_next_page_is_asked_for_while_one_is_dealt_with(kinto: Client, nine:
     assert len(wire.sent) == 2
     assert [task.id for page in pages for task in page] == [f"t{number}" for number in range(3, 9)]
     assert len(wire.sent) == 3
+
+
+def test_the_next_page_is_asked_for_before_one_is_read(kinto: Client, nine: list[Task], wire: Wire) -> None:
+    """Or else nothing is won: while this thread reads a page, no other one runs."""
+    happened: list[str] = []
+
+    class Watched(Task):
+        @field_validator("title")
+        @classmethod
+        def note(cls, title: str) -> str:
+            happened.append("read")
+            return title
+
+    class Telling(Wire):
+        def send(self, request: Request, sent: Callable[[], object] | None = None) -> Response:
+            def told() -> None:
+                happened.append("out")
+                assert sent is not None
+                sent()
+
+            return super().send(request, None if sent is None else told)
+
+    kinto._runner.transport = Telling(wire.transport)
+    try:
+        assert len(kinto.repository(Watched).find().sort(Watched.id).all()) == 9
+        assert happened == ["read"] * 9
+        happened.clear()
+        assert [len(page) for page in kinto.repository(Watched).find().sort(Watched.id).pages(3)] == [3, 3, 3]
+        assert happened == ["out", *["read"] * 3, "out", *["read"] * 6]
+    finally:
+        kinto._runner.transport = wire
+
+
+def test_a_page_does_not_wait_for_the_next_one_to_be_tried_again(loopback: Loopback) -> None:
+    _page(loopback, "a", more=True)
+    loopback.answers(503, {"Retry-After": "2"})
+    _page(loopback, "b", more=False)
+    with Client(loopback.url, retry=1) as client:
+        start = time.monotonic()
+        found = iter(client.repository(Task).find())
+        assert next(found).id == "a"
+        assert time.monotonic() - start < 1.5
+        assert [task.id for task in found] == ["b"]
+        assert time.monotonic() - start >= 2
+
+
+def test_a_page_does_not_wait_for_a_server_that_is_gone(loopback: Loopback) -> None:
+    _page(loopback, "a", more=True)
+
+    class Gone(Wire):
+        def send(self, request: Request, sent: Callable[[], object] | None = None) -> Response:
+            if self.sent:
+                loopback.close()
+            return super().send(request, sent)
+
+    with Client(loopback.url, retry=RetryPolicy(retries=1, backoff=2)) as client:
+        client._runner.transport = Gone(client._runner.transport)
+        start = time.monotonic()
+        found = iter(client.repository(Task).find())
+        assert next(found).id == "a"
+        assert time.monotonic() - start < 1.5
+        with pytest.raises(ConnectionFailedError):
+            next(found)
+        assert time.monotonic() - start >= 2
 
 
 def test_under_a_limit_nothing_is_asked_for_that_may_not_be_wanted(kinto: Client, nine: list[Task], wire: Wire) -> None:
