@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from kinto_models.errors import (
@@ -17,7 +18,7 @@ from kinto_models.errors import (
 )
 from kinto_models.models.outcomes import called
 from kinto_models.protocol.batches import batch
-from kinto_models.protocol.messages import Conversation
+from kinto_models.protocol.messages import Ahead, Conversation, Step
 from kinto_models.repository.chunk import Chunk, Entry, Running
 from kinto_models.repository.limits import Limits
 from kinto_models.repository.mapper import send
@@ -38,16 +39,20 @@ class Delivery:
     Parameters:
         limits: of the server.
         settled: called with each entry whose outcome is known.
+        ahead: whether to begin what follows while a batch is on its way: only where nobody makes it meanwhile, who may
+            want to know first what became of that.
 
     Attributes:
         stopped: why what follows is not sent, or None: the server could not be reached.
     """
 
-    def __init__(self, limits: Limits, settled: Callable[[Entry[Any]], object]) -> None:
+    def __init__(self, limits: Limits, settled: Callable[[Entry[Any]], object], *, ahead: bool = False) -> None:
         self._limits = limits
         self._settled = settled
+        self._ahead = ahead
         self._news: list[Entry[Any]] = []
         self._chunk = Chunk()
+        self._flight: _Flight | None = None
         self._limit: int | None = None
         self.stopped: KintoError | None = None
 
@@ -69,18 +74,23 @@ class Delivery:
             raise broken
 
     def _take(self, entry: Entry[Any]) -> Conversation[None]:
-        if self._chunk.holds(entry.outcome.target):
+        if self._is_full():
+            yield from self._launch()
+        if any(chunk.holds(entry.outcome.target) for chunk in self._unsettled()):
             yield from self._flush()  # to begin with what the first of the two made of the instance
         running = self._begun(entry)
         if running is None:
             return
-        if running.alone or self._chunk.needs(running):
+        if running.alone or any(chunk.needs(running) for chunk in self._unsettled()):
             yield from self._flush()
         if self._chunk.running and self._limit is None:
             yield from self._ask_limit()
         self._chunk.add(running)
-        if running.alone or self._is_full():
+        if running.alone or (self._is_full() and not self._ahead):
             yield from self._flush()
+
+    def _unsettled(self) -> Iterable[Chunk]:
+        return (self._chunk,) if self._flight is None else (self._flight.chunk, self._chunk)
 
     def _ask_limit(self) -> Conversation[None]:
         """Asks how many go in one batch: when there are two, because one needs none."""
@@ -94,15 +104,52 @@ class Delivery:
     def _is_full(self) -> bool:
         return self._limit is not None and len(self._chunk.running) >= self._limit
 
+    def _launch(self) -> Conversation[None]:
+        """Sends the chunk, once the one before it is answered, and deals with that answer while it is on its way."""
+        if len(self._chunk.running) < 2:  # noqa: PLR2004  # one needs no batch
+            yield from self._flush()
+            return
+        before, results = yield from self._landed()
+        try:
+            if not self.stopped:
+                yield from self._depart()
+        finally:
+            self._hand_all(before, results)
+        if any(not running.ended for running in before):
+            yield from self._flush()
+        yield from self._finish(before)
+
+    def _depart(self) -> Conversation[None]:
+        chunk, self._chunk = self._chunk, Chunk()
+        try:
+            self._flight = _Flight(chunk, (yield Ahead(batch([one.operation for one in chunk.running]))))
+        except GeneratorExit:
+            self._fail(chunk.running, _given_up())
+            raise
+
+    def _landed(self) -> Conversation[tuple[Sequence[Running], Sequence[Any]]]:
+        """What was on its way, and its results."""
+        flight, self._flight = self._flight, None
+        if flight is None:
+            return (), ()
+        return flight.chunk.running, (yield from self._answer(flight.chunk.running, flight.step))
+
     def _flush(self) -> Conversation[None]:
-        """Carries the chunk to its end: what asks again is sent again, until nothing does."""
-        going, self._chunk = self._chunk.running, Chunk()
-        while going:
-            yield from self._send([running for running in going if not running.alone])
-            for running in [running for running in going if running.alone]:
+        """Carries all that was begun to its end."""
+        before, results = yield from self._landed()
+        self._hand_all(before, results)
+        yield from self._finish(before)
+        chunk, self._chunk = self._chunk, Chunk()
+        yield from self._finish(chunk.running)
+
+    def _finish(self, going: Sequence[Running]) -> Conversation[None]:
+        """What asks for something is sent, until nothing does."""
+        while left := [running for running in going if not running.ended]:
+            yield from self._send([running for running in left if not running.alone])
+            for running in [running for running in left if running.alone]:
                 yield from self._send_alone(running)
             self._tell()
-            going = [running for running in going if not running.ended]
+        self._tell()
 
     def _begun(self, entry: Entry[Any]) -> Running | None:
         if self.stopped is not None:
@@ -125,23 +172,32 @@ class Delivery:
             for one in running:
                 yield from self._send_alone(one)
             return
+        results = yield from self._answer(running, batch([one.operation for one in running]))
+        self._hand_all(running, results)
+
+    def _answer(self, running: Sequence[Running], step: Step) -> Conversation[Sequence[Any]]:
+        """The results of a batch; none where it failed as a whole, which is dealt with then."""
         try:
-            results = yield from send(batch([one.operation for one in running]))
+            results: Sequence[Any] = yield step
         except RefusedError as error:
             if error.status != _TOO_LARGE:
                 self._fail(running, error)
-                return
+                return ()
             middle = len(running) // 2
             yield from self._send(running[:middle])
             yield from self._send(running[middle:])
+            return ()
         except KintoError as error:
             self._fail(running, error)
+            return ()
         except GeneratorExit:
             self._fail(running, _given_up())
             raise
-        else:
-            for one, result in zip(running, results, strict=True):
-                self._hand(one, result)
+        return results
+
+    def _hand_all(self, running: Sequence[Running], results: Sequence[Any]) -> None:
+        for one, result in zip(running, results):  # noqa: B905  # none at all where the batch failed
+            self._hand(one, result)
 
     def _send_alone(self, running: Running) -> Conversation[None]:
         if self.stopped:
@@ -195,6 +251,14 @@ class Delivery:
     def _note(self, error: KintoError) -> None:
         if isinstance(error, _UNREACHABLE):
             self.stopped = error
+
+
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    """A chunk that is on its way, and how its results are asked for."""
+
+    chunk: Chunk
+    step: Step
 
 
 def _given_up() -> TransportError:

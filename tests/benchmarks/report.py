@@ -120,8 +120,8 @@ rounds' own ratios. The first round is not counted.
 - Answers are validated from their bytes. A loaded instance costs two references more than pydantic's own: what the
   server said is parsed only when someone asks what changed. While a page is made, Python's garbage collector pauses.
 - `save()` sends the fields that changed, and nothing where none did.
-- While a page is dealt with, the next one is on its way: in async code in the same event loop, otherwise by a thread
-  that only waits.
+- While a page or the answer to a batch is dealt with, the next one is on its way: in async code in the same event loop,
+  otherwise by a thread that only waits.
 - No `Accept` header is sent: Kinto has nothing but JSON, and reading that header again for each part takes it a
   twentieth of the time of a batch.
 - Iterating asks for pages of 1,000 records, so that memory holds no more than that.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any, TypeAlias
 
 import pytest
@@ -64,16 +64,23 @@ def limited() -> Iterator[Callable[[int], str]]:
         server.stop()
 
 
-@pytest.fixture
-def four(limited: Callable[[int], str]) -> Iterator[Client]:
-    """A client, not active, of a server that takes four requests in one batch, and holds the collection only."""
-    with Client(limited(4), auth=ALICE) as client:
+@contextmanager
+def emptied(url: str) -> Generator[Client]:
+    """A client, not active, of a server that holds the collection only."""
+    with Client(url, auth=ALICE) as client:
         client.buckets.delete_all()
         client.bucket("todo").save()
         client.bucket("todo").collection("tasks").save()
-    client = Client(limited(4), auth=ALICE)
+    client = Client(url, auth=ALICE)
     yield client
     client.close()
+
+
+@pytest.fixture
+def four(limited: Callable[[int], str]) -> Iterator[Client]:
+    """A client, not active, of a server that takes four requests in one batch, and holds the collection only."""
+    with emptied(limited(4)) as client:
+        yield client
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from kinto_models import (
     EVERYONE,
@@ -38,6 +38,7 @@ from kinto_models import (
     ServerIds,
 )
 from kinto_models.embedded import EmbeddedServer
+from kinto_models.protocol.messages import Request, Response
 from tests.conftest import Wire
 from tests.loopback import Loopback
 from tests.proxy import Proxy
@@ -235,6 +236,77 @@ def test_a_batch_is_as_long_as_the_server_takes(limited: Callable[[int], str], l
         assert [len(parts(each.body)) if each.target == "/batch" else 1 for each in sent] == sizes
         assert all(task.saved and not task.dirty for task in tasks)
         assert [task.title for task in Task.find().sort(Task.last_modified)] == [str(number) for number in range(30)]
+
+
+def test_a_batch_leaves_before_the_answer_to_the_one_before_is_read(four: Client) -> None:
+    """And what follows is made ready while it is on its way, so that the server never waits."""
+    happened: list[str] = []
+
+    class Watched(Task):
+        @field_validator("title")
+        @classmethod
+        def note(cls, title: str) -> str:
+            happened.append("read")
+            return title
+
+    class Telling(Wire):
+        def send(self, request: Request, sent: Callable[[], object] | None = None) -> Response:
+            def told() -> None:
+                happened.append("out")
+                assert sent is not None
+                sent()
+
+            return super().send(request, None if sent is None else told)
+
+    four._runner.transport = wire = Telling(four._runner.transport)
+    tasks = [Watched(title=str(number)) for number in range(12)]
+    with four.batch() as batch:
+        for task in tasks:
+            batch.save(task)
+        happened.clear()
+    ready = answer = ["read"] * 4
+    assert happened == [*ready, "out", *ready, "out", *answer, *ready, *answer, *answer]
+    assert [len(names) for names in batches(wire)] == [4, 4, 4]
+    assert all(task.saved for task in tasks)
+
+
+def test_a_batch_that_follows_waits_for_what_it_builds_on(four: Client) -> None:
+    tasks = [Task(id=f"t{number}") for number in range(5)]
+    with four.batch() as batch:
+        for task in tasks:
+            batch.save(task)
+        second = batch.save(tasks[0])
+        read = batch.repository(Task).get("t1")
+        batch.patch(tasks[2], title="new")
+    assert second.result().changed == frozenset()
+    assert read.result().saved
+    assert stored(four, "t2")["title"] == "new"
+
+
+def test_a_second_request_waits_for_the_batch_that_is_on_its_way(four: Client) -> None:
+    """Two at once would be done in any order."""
+    four.repository(Task).create_many([Task(id="t0", title="old"), Task(id="t5", title="old")])
+    going: list[int] = []
+
+    class Counting(Wire):
+        def send(self, request: Request, sent: Callable[[], object] | None = None) -> Response:
+            going.append(1)
+            at_once.append(len(going))
+            try:
+                return super().send(request, sent)
+            finally:
+                going.pop()
+
+    at_once: list[int] = []
+    four._runner.transport = wire = Counting(four._runner.transport)
+    tasks = [Task(id=f"t{number}", title="new") for number in range(13)]
+    with four.batch() as batch:
+        for task in tasks:
+            batch.upsert(task)
+    assert [len(names) for names in batches(wire)] == [4, 4, 4]
+    assert [request.method for request in wire.sent if request.target != "/batch"] == ["PATCH", "PATCH", "PUT"]
+    assert set(at_once) == {1}
+    assert {stored(four, task.id)["title"] for task in tasks} == {"new"}
 
 
 def test_a_server_that_finds_a_batch_too_large_gets_it_in_halves(four: Client, proxy: Proxy) -> None:

@@ -26,8 +26,10 @@ from kinto_models import (
     Record,
     RefusedError,
     ServerFailedError,
+    TransportError,
     UnavailableError,
 )
+from kinto_models.protocol.messages import Ahead, Response
 from kinto_models.repository.batch import Collected
 from tests.loopback import Loopback
 from tests.proxy import Proxy
@@ -379,6 +381,71 @@ async def test_an_answer_of_something_that_is_no_kinto_fails_its_chunk_only(
             await carry_out(client, lambda batch: [batch.save(task) for task in tasks])
     assert [task.saved for task in tasks] == [False] * 4 + [True] * 4
     assert {f"t{number}" for number in range(4, 8)} == {name for name in on_server(kinto) if name[0] == "t"}
+
+
+def _accepted(*names: str) -> bytes:
+    bodies = ({"data": {"id": name, "last_modified": 5, "title": ""}, "permissions": {}} for name in names)
+    return json.dumps({"responses": [{"status": 201, "headers": {}, "body": body} for body in bodies]}).encode()
+
+
+async def test_a_cut_leaves_what_was_answered_before_it_and_sends_nothing_after_it(
+    loopback: Loopback, opened: Opened
+) -> None:
+    loopback.answers(body=b'{"settings":{"batch_max_requests":2}}')
+    loopback.answers(body=_accepted("t0", "t1"))
+    loopback.says(b"")
+    tasks = [Task(id=f"t{number}") for number in range(7)]
+    outcomes: list[Outcome[Any]] = []
+    async with opened(loopback.url, retry=0) as client:
+        with pytest.raises(BatchError, match="5 of 7 failed"):
+            await carry_out(client, lambda batch: outcomes.extend(batch.save(task) for task in tasks))
+    assert len(loopback.received) == 3
+    assert [task.saved for task in tasks] == [True] * 2 + [False] * 5
+    kinds = [TransportError, TransportError, NotSentError, NotSentError, NotSentError]
+    assert [outcome.error for outcome in outcomes[:2]] == [None, None]
+    for outcome, kind in zip(outcomes[2:], kinds, strict=True):
+        assert isinstance(outcome.error, kind)
+
+
+async def test_a_batch_that_is_cancelled_tells_what_was_answered_before(loopback: Loopback) -> None:
+    loopback.answers(body=b'{"settings":{"batch_max_requests":2}}')
+    loopback.answers(body=_accepted("t0", "t1"))
+    loopback.says(b"", "stall")
+    tasks = [Task(id=f"t{number}") for number in range(7)]
+    outcomes: list[Outcome[Any]] = []
+    async with AsyncClient(loopback.url, retry=0) as client:
+
+        async def all_() -> None:
+            async with client.batch() as batch:
+                outcomes.extend(batch.save(task) for task in tasks)
+
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(all_(), 0.3)
+    gc.collect()
+    assert len(loopback.received) == 3
+    assert [task.saved for task in tasks] == [True] * 2 + [False] * 5
+    unsent = [isinstance(outcome.error, NotSentError) for outcome in outcomes]
+    assert unsent == [False] * 4 + [True] * 3
+    assert all("may have done it" in str(outcome.error) for outcome in outcomes[2:4])
+
+
+async def test_a_batch_that_is_given_up_when_one_leaves_tells_what_was_answered_before() -> None:
+    """At the very moment between the two, which no timing of a test would meet."""
+    tasks = [Task(id=f"t{number}") for number in range(5)]
+    batch = AsyncClient("http://kinto/v1").batch()
+    outcomes = [batch.save(task) for task in tasks]
+    carried = batch._carried_out()
+    next(carried)
+    first = carried.send(2)
+    assert isinstance(first, Ahead)
+    assert carried.send(first.operation) is first.operation
+    answer = Response(200, {}, _accepted("t0", "t1"), "http://kinto/v1")
+    assert isinstance(carried.send(first.operation.decode(answer)), Ahead)
+    carried.close()
+    assert [task.saved for task in tasks] == [True] * 2 + [False] * 3
+    assert [outcome.done for outcome in outcomes] == [True] * 2 + [False] * 3
+    assert all("may have done it" in str(outcome.error) for outcome in outcomes[2:4])
+    assert isinstance(outcomes[4].error, NotSentError)
 
 
 async def test_a_batch_that_is_cancelled_does_not_say_that_what_was_on_its_way_was_not_sent(

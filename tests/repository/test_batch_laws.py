@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import pytest
@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from kinto_models import EVERYONE, Client, ConflictError, KintoError, Record, Repository, SaveResult
 from kinto_models.errors import StatusError
+from tests.repository.conftest import emptied
 
 IDS = ("t0", "t1", "t2")
 TITLES = ("a", "b")
@@ -106,11 +107,18 @@ existing = st.fixed_dictionaries({}, optional=dict.fromkeys(IDS, titles))
 mutations = st.dictionaries(slots, changes, max_size=4)
 
 
+@pytest.fixture(params=[2, 4])
+def few(request: pytest.FixtureRequest, limited: Callable[[int], str]) -> Iterator[Client]:
+    """A client of a server that takes few requests in one batch, so that a program makes several."""
+    with emptied(limited(request.param)) as client:
+        yield client
+
+
 @pytest.fixture
-def places(four: Client) -> tuple[Repository[Task], Repository[Task]]:
+def places(few: Client) -> tuple[Repository[Task], Repository[Task]]:
     for name in ("one-by-one", "together"):
-        four.bucket("todo").collection(name).save()
-    return four.repository(Task, collection="one-by-one"), four.repository(Task, collection="together")
+        few.bucket("todo").collection(name).save()
+    return few.repository(Task, collection="one-by-one"), few.repository(Task, collection="together")
 
 
 def hands(repository: Repository[Task], there: dict[str, str], mutated: dict[Any, Callable[[Task], object]]) -> Hands:
@@ -166,7 +174,7 @@ def _shown_error(error: Exception) -> tuple[Any, ...]:
 @settings(max_examples=25)
 @given(there=existing, mutated=mutations, program=programs)
 def test_a_batch_does_what_the_same_calls_one_by_one_do(
-    four: Client,
+    few: Client,
     places: tuple[Repository[Task], Repository[Task]],
     there: dict[str, str],
     mutated: dict[Any, Callable[[Task], object]],
@@ -175,7 +183,7 @@ def test_a_batch_does_what_the_same_calls_one_by_one_do(
     alone, together = places
     mine, theirs = hands(alone, there, mutated), hands(together, there, mutated)
     results = [run(lambda step=step: step(alone, mine)) for _, step in program]  # type: ignore[misc]
-    batch = four.batch()
+    batch = few.batch()
     repository = batch.repository(Task, collection="together")
     outcomes = [step(repository, theirs) for _, step in program]
     failed = run(lambda: batch.__exit__(None, None, None))
