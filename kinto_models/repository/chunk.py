@@ -49,9 +49,9 @@ class Running:
     """
 
     def __init__(self, entry: Entry[Any], conversation: Conversation[Any]) -> None:
-        self.entry = entry
-        self.conversation = conversation
-        self.ended = False
+        self.entry: Entry[Any] = entry
+        self.conversation: Conversation[Any] = conversation
+        self.ended: bool = False
         self.asks(next(conversation))
 
     def asks(self, step: Step) -> None:
@@ -60,10 +60,10 @@ class Running:
             step = self.conversation.send(step.operation)
         if not isinstance(step, Operation):
             raise TypeError(step)
-        self.operation = step
-        self.alone = not batchable(step.request)
-        self.path = _path(step.request)
-        self.above = _above(self.path.rpartition("/")[0])
+        self.operation: Operation[Any] = step
+        self.alone: bool = not batchable(step.request)
+        self.path: str = _path(step.request)
+        self.above: tuple[str, ...] = _above(self.path.rpartition("/")[0])
 
 
 class _Paths:
