@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,9 +31,9 @@ class Wire:
     def root(self) -> str:
         return self.transport.root
 
-    def send(self, request: Request, sent: Callable[[], object] | None = None) -> Response:
+    def send(self, request: Request) -> Response:
         self.sent.append(request)
-        return self.transport.send(request, sent)
+        return self.transport.send(request)
 
     def close(self) -> None:
         self.transport.close()

@@ -26,7 +26,7 @@ from kinto_models.protocol.messages import (
 )
 from kinto_models.protocol.retry import Pause, RetryPolicy, attempts
 from kinto_models.repository.limits import Limits
-from kinto_models.transports.base import Transport
+from kinto_models.transports.base import SENT, Transport
 
 __all__ = ["Runner", "log_pause"]
 
@@ -59,26 +59,20 @@ class Runner:
         self._ahead = ahead
         self._sleep = sleep
 
-    def run(self, operation: Operation[T], sent: Callable[[], object] | None = None) -> T:
-        """Sends one operation, again where the policy says so, and reads its answer.
-
-        Parameters:
-            operation: what to send.
-            sent: called when the request is out for the first time, or has to wait before it is tried again.
-        """
+    def run(self, operation: Operation[T]) -> T:
+        """Sends one operation, again where the policy says so, and reads its answer."""
         flow = attempts(operation, self._policy)
         try:
             step = next(flow)
             while True:
                 if isinstance(step, Pause):
                     log_pause(operation.request, step)
-                    if sent is not None:
-                        sent()
+                    SENT.get()()  # or as good as out
                     self._sleep(step.seconds)
                     step = next(flow)
                     continue
                 try:
-                    outcome: Response | TransportError = self.transport.send(step, sent)
+                    outcome: Response | TransportError = self.transport.send(step)
                 except TransportError as error:
                     outcome = error
                 step = flow.send(outcome)
@@ -129,7 +123,7 @@ class Runner:
 
         def work() -> None:
             try:
-                future.set_result(self.run(operation, out.set))
+                future.set_result(self.run(operation))
             except BaseException as error:  # noqa: BLE001  # it is raised where the result is asked for
                 future.set_exception(error)
             finally:
@@ -137,8 +131,10 @@ class Runner:
 
         if self._ahead:
             # A daemon, because nobody may ever ask: the end of the process does not wait for a page.
+            context = copy_context()
+            context.run(SENT.set, out.set)
             with suppress(RuntimeError):  # no thread can be started at the end of the interpreter
-                threading.Thread(target=copy_context().run, args=(work,), name="kinto_models", daemon=True).start()
+                threading.Thread(target=context.run, args=(work,), name="kinto_models", daemon=True).start()
                 # Or this thread would hold the interpreter while it works, and the request would leave after that.
                 out.wait()
                 return Started(future)

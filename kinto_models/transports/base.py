@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
@@ -17,7 +18,7 @@ from kinto_models.transports.address import Address
 from kinto_models.transports.auth import Auth, HeaderAuth, Signer, parse_auth
 from kinto_models.transports.headers import is_header
 
-__all__ = ["DEFAULT_TIMEOUT", "AsyncTransport", "Connection", "Timeout", "Timeouts", "Transport"]
+__all__ = ["DEFAULT_TIMEOUT", "SENT", "AsyncTransport", "Connection", "Timeout", "Timeouts", "Transport"]
 
 Timeout: TypeAlias = "float | tuple[float | None, float | None] | None"
 """Seconds for both, a (connect, read) pair, or None for no limit."""
@@ -143,6 +144,14 @@ def _checked(headers: Mapping[str, str]) -> Mapping[str, str]:
     return headers
 
 
+def _nobody() -> None: ...
+
+
+SENT: ContextVar[Callable[[], object]] = ContextVar("SENT", default=_nobody)
+"""Called by a blocking transport, in the thread of ``send()``, when a request is out and its answer is all that there
+is to wait for."""
+
+
 class Transport(Protocol):
     """Sends requests to one server, blocking. Safe to use from several threads."""
 
@@ -151,12 +160,8 @@ class Transport(Protocol):
         """The absolute address that targets are relative to."""
         ...
 
-    def send(self, request: Request, sent: Callable[[], object] | None = None) -> Response:
-        """Sends one request, once, and reads the whole answer.
-
-        Parameters:
-            request: what to send.
-            sent: called in this thread when the request is out and the answer is all there is to wait for.
+    def send(self, request: Request) -> Response:
+        """Sends one request, once, and reads the whole answer; calls what ``SENT`` holds in between.
 
         Raises:
             TransportError: the exchange did not complete.

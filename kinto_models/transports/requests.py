@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -30,7 +29,7 @@ from kinto_models.errors import (
     TransportError,
 )
 from kinto_models.protocol.messages import Request, Response
-from kinto_models.transports.base import Connection
+from kinto_models.transports.base import SENT, Connection
 from kinto_models.transports.words import CLOSED, failed
 
 __all__ = ["RequestsTransport", "translate"]
@@ -110,11 +109,10 @@ class RequestsTransport:
         """The absolute address that targets are relative to."""
         return self._connection.root
 
-    def send(self, request: Request, sent: Callable[[], object] | None = None) -> Response:
+    def send(self, request: Request) -> Response:
         """Sends one request, once; redirects are answers like others."""
         if self._closed:
             raise NoClientError(CLOSED)
-        _thread.sent = sent
         try:
             return self._signed(request) if self._connection.sign else self._plain(request)
         except Exception as error:  # noqa: BLE001  # what a server sends can make requests raise a ValueError, or worse
@@ -190,15 +188,11 @@ def _new_session() -> requests.Session:
     return session
 
 
-_thread: Final = threading.local()
-
-
 class _Telling:
     """A connection of urllib3's that tells who sends over it when the request is out."""
 
     def getresponse(self, *args: Any, **options: Any) -> Any:
-        if (sent := getattr(_thread, "sent", None)) is not None:
-            sent()
+        SENT.get()()
         return super().getresponse(*args, **options)  # type: ignore[misc]  # it is mixed into urllib3's
 
 

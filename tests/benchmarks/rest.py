@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 
 from kinto_models import Client
 from kinto_models.protocol.messages import Request, Response
@@ -66,9 +65,9 @@ class _Counted:
     def root(self) -> str:
         return self._transport.root
 
-    def send(self, request: Request, sent: Callable[[], object] | None = None) -> Response:
+    def send(self, request: Request) -> Response:
         self.requests += 1
-        return self._transport.send(request, sent)
+        return self._transport.send(request)
 
     def close(self) -> None:
         self._transport.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -39,6 +40,7 @@ from kinto_models import (
 )
 from kinto_models.embedded import EmbeddedServer
 from kinto_models.protocol.messages import Request, Response
+from kinto_models.transports.base import SENT
 from tests.conftest import Wire
 from tests.loopback import Loopback
 from tests.proxy import Proxy
@@ -250,13 +252,17 @@ def test_a_batch_leaves_before_the_answer_to_the_one_before_is_read(four: Client
             return title
 
     class Telling(Wire):
-        def send(self, request: Request, sent: Callable[[], object] | None = None) -> Response:
-            def told() -> None:
-                happened.append("out")
-                assert sent is not None
+        def send(self, request: Request) -> Response:
+            def told(sent: Callable[[], object] = SENT.get()) -> None:  # noqa: B008  # whoever waits for it
+                if threading.current_thread() is not threading.main_thread():
+                    happened.append("out")
                 sent()
 
-            return super().send(request, None if sent is None else told)
+            token = SENT.set(told)
+            try:
+                return super().send(request)
+            finally:
+                SENT.reset(token)
 
     four._runner.transport = wire = Telling(four._runner.transport)
     tasks = [Watched(title=str(number)) for number in range(12)]
@@ -289,11 +295,11 @@ def test_a_second_request_waits_for_the_batch_that_is_on_its_way(four: Client) -
     going: list[int] = []
 
     class Counting(Wire):
-        def send(self, request: Request, sent: Callable[[], object] | None = None) -> Response:
+        def send(self, request: Request) -> Response:
             going.append(1)
             at_once.append(len(going))
             try:
-                return super().send(request, sent)
+                return super().send(request)
             finally:
                 going.pop()
 

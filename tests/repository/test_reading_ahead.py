@@ -19,6 +19,7 @@ from kinto_models import BatchError, Client, ConnectionFailedError, NoClientErro
 from kinto_models.embedded import EmbeddedServer
 from kinto_models.protocol.messages import Request, Response
 from kinto_models.transports.auth import BasicAuth
+from kinto_models.transports.base import SENT
 from tests.conftest import Wire
 from tests.loopback import Loopback
 
@@ -63,13 +64,17 @@ def test_the_next_page_is_asked_for_before_one_is_read(kinto: Client, nine: list
             return title
 
     class Telling(Wire):
-        def send(self, request: Request, sent: Callable[[], object] | None = None) -> Response:
-            def told() -> None:
-                happened.append("out")
-                assert sent is not None
+        def send(self, request: Request) -> Response:
+            def told(sent: Callable[[], object] = SENT.get()) -> None:  # noqa: B008  # whoever waits for it
+                if threading.current_thread() is not threading.main_thread():
+                    happened.append("out")
                 sent()
 
-            return super().send(request, None if sent is None else told)
+            token = SENT.set(told)
+            try:
+                return super().send(request)
+            finally:
+                SENT.reset(token)
 
     kinto._runner.transport = Telling(wire.transport)
     try:
@@ -99,10 +104,10 @@ def test_a_page_does_not_wait_for_a_server_that_is_gone(loopback: Loopback) -> N
     _page(loopback, "a", more=True)
 
     class Gone(Wire):
-        def send(self, request: Request, sent: Callable[[], object] | None = None) -> Response:
+        def send(self, request: Request) -> Response:
             if self.sent:
                 loopback.close()
-            return super().send(request, sent)
+            return super().send(request)
 
     with Client(loopback.url, retry=RetryPolicy(retries=1, backoff=2)) as client:
         client._runner.transport = Gone(client._runner.transport)
