@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from kinto_models.models.expressions import Condition, Expr, col, key
     from kinto_models.models.group import Group
     from kinto_models.models.ids import IdGenerator, ServerIds, UUID4Ids
-    from kinto_models.models.interface import Finder, Objects, Page, SaveResult
+    from kinto_models.models.interface import Finder, Objects, OnConflict, Page, SaveResult
     from kinto_models.models.outcomes import BulkResult, Outcome, Progress
     from kinto_models.models.permissions import ACE, BucketPermissions, CollectionPermissions, Permissions
     from kinto_models.models.plans import Plan, Revision
@@ -73,6 +73,7 @@ __all__ = [
     "Group",
     "IdGenerator",
     "Objects",
+    "OnConflict",
     "Outcome",
     "Page",
     "Permissions",
@@ -108,7 +109,7 @@ _HOMES = {
     "kinto_models.models.expressions": ("Condition", "Expr", "col", "key"),
     "kinto_models.models.group": ("Group",),
     "kinto_models.models.ids": ("IdGenerator", "ServerIds", "UUID4Ids"),
-    "kinto_models.models.interface": ("Finder", "Objects", "Page", "SaveResult"),
+    "kinto_models.models.interface": ("Finder", "Objects", "OnConflict", "Page", "SaveResult"),
     "kinto_models.models.outcomes": ("BulkResult", "Outcome", "Progress"),
     "kinto_models.models.permissions": ("ACE", "BucketPermissions", "CollectionPermissions", "Permissions"),
     "kinto_models.models.plans": ("Plan", "Revision"),

@@ -224,7 +224,8 @@ class ConflictError(RefusedError):
     def rebase(self) -> Any:
         """Puts the changes of ``mine`` on top of ``theirs`` and returns ``mine``, ready to be saved again.
 
-        Fields that only the server changed take its value; fields in ``overlapping`` keep mine. Sends nothing.
+        Fields that only the server changed take its value, and so do keys of objects in them; what is in
+        ``overlapping`` keeps mine. Sends nothing.
 
         Raises:
             NotSavedError: the server did not show its state; ``refresh()`` the object instead.

@@ -29,6 +29,7 @@ from kinto_models import (
     NoResultError,
     NotFoundError,
     NotSavedError,
+    OnConflict,
     QueryError,
     ReadOnlyFieldError,
     Record,
@@ -74,7 +75,8 @@ class Verbs(Protocol[R]):
     async def get_or_create(self, obj: R) -> tuple[R, bool]: ...
     async def create(self, obj: R) -> R: ...
     async def upsert(self, obj: R) -> SaveResult: ...
-    async def save(self, obj: R, *, force: bool = False) -> SaveResult: ...
+    async def save(self, obj: R, *, force: bool = False, on_conflict: OnConflict = "raise") -> SaveResult: ...
+    async def modify(self, object_id: str, change: Callable[[R], object]) -> R: ...
     async def replace(self, obj: R, *, force: bool = False) -> SaveResult: ...
     async def patch(self, target: R | str, /, **changes: Any) -> Any: ...
     async def delete(self, target: R | str, *, force: bool = False, missing_ok: bool = False) -> bool: ...
@@ -343,6 +345,36 @@ async def test_a_stale_one_is_a_conflict_and_can_be_rebased(tasks: Verbs[Task], 
     assert (await tasks.save(mine)).changed == {"title", "tags"}
     _clean(mine)
     assert stored("t1") == _fields(title="mine", priority=1, tags=["a"])
+
+
+async def test_both_sides_of_a_conflict_can_be_put_together(tasks: Verbs[Task], stored: Has) -> None:
+    mine = await tasks.create(Task(id="t1", title="x"))
+    await tasks.patch("t1", priority=1)
+    mine.title = "mine"
+    assert (await tasks.save(mine, on_conflict="merge")).changed == {"title"}
+    assert (mine.title, mine.priority) == ("mine", 1)
+    _clean(mine)
+    assert stored("t1") == _fields(title="mine", priority=1)
+
+
+async def test_modifying_reads_changes_and_writes(tasks: Verbs[Task], stored: Has) -> None:
+    await tasks.create(Task(id="t1", title="x"))
+    task = await tasks.modify("t1", lambda task: task.tags.append("a"))
+    assert task.tags == ["a"]
+    _clean(task)
+    assert stored("t1") == _fields(title="x", tags=["a"])
+    with pytest.raises(NotFoundError):
+        await tasks.modify("t9", lambda task: None)
+
+
+async def test_unknown_permissions_can_be_granted(tasks: Verbs[Task], stored: Has) -> None:
+    task = Task(id="t1", title="x")
+    task.permissions.read.add("account:carol")
+    await tasks.create(task)
+    (found,) = await tasks.ask(lambda objects: objects.find().all())
+    found.permissions.read.add("account:dave")
+    assert (await tasks.save(found)).changed == {"permissions"}
+    assert set((await tasks.get("t1")).permissions.read) == {"account:carol", "account:dave"}
 
 
 async def test_force_overwrites_what_was_changed_only(tasks: Verbs[Task], stored: Has) -> None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from typing_extensions import Self
 
 from kinto_models.models.expressions import Condition
-from kinto_models.models.interface import Page, SaveResult
+from kinto_models.models.interface import OnConflict, Page, SaveResult
 from kinto_models.models.outcomes import BulkResult, Outcome, Progress
 from kinto_models.models.plans import Plan
 from kinto_models.models.stored import Stored
@@ -137,8 +137,14 @@ class AsyncObjects(Protocol[R]):
         """Creates the object, or writes its fields over those of the one that has its id. See ``Objects.upsert``."""
         ...
 
-    async def save(self, obj: R, *, force: bool = False) -> SaveResult:
+    async def save(self, obj: R, *, force: bool = False, on_conflict: OnConflict = "raise") -> SaveResult:
         """What ``await obj.asave()`` does, here."""
+        ...
+
+    async def modify(self, object_id: str, change: Callable[[R], object]) -> R:
+        """Reads, changes and saves an object, again where somebody else wrote it in between. See ``Objects.modify``;
+        ``change`` may be a coroutine function.
+        """
         ...
 
     async def replace(self, obj: R, *, force: bool = False) -> SaveResult:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from kinto_models.errors import DeclarationError
 from kinto_models.models.options import Options
+from kinto_models.models.principals import group_principal
 from kinto_models.models.resource import Resource
 from kinto_models.models.stored import state_of
-from kinto_models.protocol.paths import groups
 
 __all__ = ["Group"]
 
@@ -29,12 +28,9 @@ class Group(Resource):
         """The group as a principal, to be granted permissions.
 
         Raises:
-            DeclarationError: the bucket is not known: neither does the class name it nor was the group read.
+            DeclarationError: the bucket is not known, because neither does the class name it nor was the group read; or
+                it is the default bucket, which has another id for each user.
         """
         bound = state_of(self).objects
         bucket = (bound.bucket if bound else None) or type(self).__kinto__.bucket
-        if bucket is None:
-            raise DeclarationError(
-                f"{type(self).__name__} names no bucket: declare it, or save or read the group first"
-            )
-        return groups(bucket).object(self.id)
+        return group_principal(bucket, self.id, type(self).__name__)

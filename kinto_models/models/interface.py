@@ -8,22 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, overload
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar, overload
 
 from pydantic import BaseModel
 from typing_extensions import Self
 
+from kinto_models.errors import ConflictError
 from kinto_models.models.expressions import Condition
 from kinto_models.models.outcomes import BulkResult, Outcome, Progress
 from kinto_models.models.plans import Plan
 from kinto_models.models.stored import Stored
 
-__all__ = ["Finder", "Objects", "Page", "SaveResult"]
+__all__ = ["Finder", "Objects", "OnConflict", "Page", "SaveResult"]
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Stored)
 S = TypeVar("S", bound=Stored)
 M = TypeVar("M", bound=BaseModel)
+
+
+OnConflict: TypeAlias = 'Literal["raise", "mine", "theirs", "merge"] | Callable[[ConflictError], object]'
+"""What to do where the object changed on the server since it was read: see ``Resource.save``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +235,22 @@ class Objects(Protocol[R]):
         """
         ...
 
-    def save(self, obj: R, *, force: bool = False) -> SaveResult:
+    def save(self, obj: R, *, force: bool = False, on_conflict: OnConflict = "raise") -> SaveResult:
         """What ``obj.save()`` does, here."""
+        ...
+
+    def modify(self, object_id: str, change: Callable[[R], object]) -> R:
+        """Reads an object, changes it and saves it, again where somebody else wrote it in between, and returns it.
+
+        Parameters:
+            object_id: its id.
+            change: changes the object in place, or returns the instance to save. Called for each try, with the object
+                as it is then; what it raises comes through, and nothing is saved.
+
+        Raises:
+            NotFoundError: there is none.
+            ConflictError: somebody else was faster twenty times.
+        """
         ...
 
     def replace(self, obj: R, *, force: bool = False) -> SaveResult:

@@ -8,44 +8,60 @@ empty.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
 from kinto_models.errors import UnknownPermissionsError
 from kinto_models.models.principals import Principal, principal_of
 
-__all__ = ["ACE", "BucketPermissions", "CollectionPermissions", "Held", "Permissions"]
+__all__ = ["ACE", "BucketPermissions", "CollectionPermissions", "Grants", "Held", "Permissions"]
 
 
-Held: TypeAlias = "Mapping[str, frozenset[str] | None]"
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """What is to be changed in one ACE: principals that are to be in it, and principals that are not."""
+
+    granted: frozenset[str] = frozenset()
+    revoked: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.granted or self.revoked)
+
+    def since(self, before: Grants) -> Grants:
+        """What was decided after ``before``: what it undoes is decided anew."""
+        granted = (self.granted - before.granted) | (before.revoked - self.revoked)
+        revoked = (self.revoked - before.revoked) | (before.granted - self.granted)
+        return Grants(granted, revoked)
+
+
+Held: TypeAlias = "Mapping[str, Grants]"
+"""The unsaved changes of an object's ACEs, at one moment, by the ACE's name here."""
 
 
 class ACE:
-    """The principals that hold one permission on one object."""
+    """The principals that hold one permission on one object.
 
-    __slots__ = ("_base", "_current", "_name")
+    Where the server did not show them, they can be granted and revoked, but neither read nor replaced.
+    """
+
+    __slots__ = ("_base", "_grants", "_name")
 
     def __init__(self, name: str, principals: Iterable[str] | None) -> None:
         self._name = name
         self._base = None if principals is None else frozenset(principals)
-        self._current = None if self._base is None else set(self._base)
+        self._grants = Grants()
 
     def add(self, principal: Principal) -> None:
-        """Grants the permission, from the next save on.
-
-        Raises:
-            UnknownPermissionsError: the server did not show them.
-        """
-        self._known().add(principal_of(principal))
+        """Grants the permission, from the next save on."""
+        self._change(grant={principal_of(principal)})
 
     def discard(self, principal: Principal) -> None:
         """Takes the permission back, from the next save on; nothing happens where it was not granted.
 
         The server puts whoever writes an object back into its ``write``.
-
-        Raises:
-            UnknownPermissionsError: the server did not show them.
         """
-        self._known().discard(principal_of(principal))
+        self._change(revoke={principal_of(principal)})
 
     def replace(self, principals: Iterable[Principal]) -> None:
         """Replaces all principals, from the next save on.
@@ -54,30 +70,34 @@ class ACE:
             UnknownPermissionsError: the server did not show them.
         """
         known, wanted = self._known(), {principal_of(principal) for principal in principals}
-        known.clear()
-        known.update(wanted)
+        self._change(grant=wanted, revoke=known - wanted)
+
+    def _change(self, grant: AbstractSet[str] = frozenset(), revoke: AbstractSet[str] = frozenset()) -> None:
+        granted, revoked = (self._grants.granted | grant) - revoke, (self._grants.revoked | revoke) - grant
+        if self._base is not None:  # what is so already is no change
+            granted, revoked = granted - self._base, revoked & self._base
+        self._grants = Grants(granted, revoked)
 
     @property
     def known(self) -> bool:
         """Whether the server showed the principals, or the object is new."""
-        return self._current is not None
+        return self._base is not None
 
     @property
     def changed(self) -> bool:
         """Whether the next save has something to send."""
-        return self._current != self._base
+        return bool(self._grants)
 
     @property
-    def held(self) -> frozenset[str] | None:
-        """The principals as they are now, or None where they are not known."""
-        return None if self._current is None else frozenset(self._current)
+    def grants(self) -> Grants:
+        """What the next save has to send."""
+        return self._grants
 
-    def moved(self, onto: ACE, since: frozenset[str] | None = None) -> ACE:
-        """The same changes, made to what ``onto`` has: those since the server told, or ``since`` these were held."""
-        before, now = (self._base or frozenset() if since is None else since), self._known()
-        moved = ACE(self._name, onto._known())
-        moved._known().update(now - before)
-        moved._known().difference_update(before - now)
+    def moved(self, onto: ACE, since: Grants | None = None) -> ACE:
+        """The unsaved changes, made to what ``onto`` has: all of them, or those after ``since``."""
+        moved = ACE(self._name, onto._base)
+        grants = self._grants if since is None else self._grants.since(since)
+        moved._change(grants.granted, grants.revoked)
         return moved
 
     def __contains__(self, principal: Principal) -> bool:
@@ -91,21 +111,28 @@ class ACE:
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, ACE):
-            return self._current == other._current
+            return (self._base, self._grants) == (other._base, other._grants) or (
+                self.known and other.known and self._known() == other._known()
+            )
         return self._known() == other
 
     __hash__: ClassVar[None] = None  # type: ignore[assignment]  # it changes
 
     def __repr__(self) -> str:
-        return f"<{self._name}: {'unknown' if self._current is None else ', '.join(self) or 'nobody'}>"
+        if self.known:
+            return f"<{self._name}: {', '.join(self) or 'nobody'}>"
+        granted = [f"+{principal}" for principal in sorted(self._grants.granted)]
+        revoked = [f"-{principal}" for principal in sorted(self._grants.revoked)]
+        return f"<{self._name}: {' '.join(['unknown', *granted, *revoked])}>"
 
-    def _known(self) -> set[str]:
-        if self._current is None:
+    def _known(self) -> frozenset[str]:
+        if self._base is None:
             raise UnknownPermissionsError(
                 f"the server did not show who has {self._name!r} on this object: lists carry no permissions, so "
-                "refresh() it; if they stay unknown, these credentials are not in its 'write'"
+                "refresh() it; if they stay unknown, these credentials are not in its 'write'. add() and discard() "
+                "work all the same"
             )
-        return self._current
+        return (self._base | self._grants.granted) - self._grants.revoked
 
 
 class Permissions:
@@ -134,9 +161,20 @@ class Permissions:
         return self.read.known
 
     def changes(self) -> dict[str, list[str]]:
-        """The ACEs that changed, whole, under Kinto's names for them."""
-        aces: dict[str, ACE] = {name: getattr(self, attribute) for attribute, name in self._aces.items()}
-        return {name: list(ace) for name, ace in aces.items() if ace.changed}
+        """The ACEs that are known and changed, whole, under Kinto's names for them."""
+        return {name: list(ace) for name, ace in self._by_name().items() if ace.changed and ace.known}
+
+    def pending(self) -> dict[str, Grants]:
+        """The changes of ACEs that are not known, under Kinto's names for them."""
+        return {name: ace.grants for name, ace in self._by_name().items() if ace.changed and not ace.known}
+
+    @property
+    def changed(self) -> bool:
+        """Whether the next save has something to send."""
+        return any(ace.changed for ace in self._by_name().values())
+
+    def _by_name(self) -> dict[str, ACE]:
+        return {name: getattr(self, attribute) for attribute, name in self._aces.items()}
 
     def all(self) -> dict[str, list[str]]:
         """Every ACE that has principals, under Kinto's names for them.
@@ -144,20 +182,15 @@ class Permissions:
         Raises:
             UnknownPermissionsError: the server did not show them.
         """
-        aces: dict[str, ACE] = {name: getattr(self, attribute) for attribute, name in self._aces.items()}
-        return {name: list(ace) for name, ace in aces.items() if len(ace)}
+        return {name: list(ace) for name, ace in self._by_name().items() if len(ace)}
 
     @property
     def held(self) -> Held:
-        """Who holds what now, by the ACE's name here."""
-        return {attribute: getattr(self, attribute).held for attribute in self._aces}
+        """The unsaved changes, by the ACE's name here."""
+        return {attribute: getattr(self, attribute).grants for attribute in self._aces}
 
     def moved(self, onto: Permissions, since: Held | None = None) -> Permissions:
-        """The same changes, made to what ``onto`` has: those made since the server told, or ``since`` this was held.
-
-        Raises:
-            UnknownPermissionsError: what ``onto`` has is not known.
-        """
+        """The unsaved changes, made to what ``onto`` has: all of them, or those after ``since``."""
         moved = type(self)({})
         for attribute in self._aces:
             ace = getattr(self, attribute).moved(getattr(onto, attribute), (since or {}).get(attribute))

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias, runtime_checkable
 
-__all__ = ["AUTHENTICATED", "EVERYONE", "Account", "HasPrincipal", "Principal", "principal_of"]
+from kinto_models.errors import DeclarationError
+from kinto_models.models.options import Options
+from kinto_models.protocol.paths import groups
+
+__all__ = ["AUTHENTICATED", "EVERYONE", "Account", "HasPrincipal", "Principal", "group_principal", "principal_of"]
 
 EVERYONE: Final = "system.Everyone"
 """Anyone, anonymous or not."""
@@ -36,8 +40,8 @@ class Account:
         return f"account:{self.name}"
 
 
-Principal: TypeAlias = "str | HasPrincipal"
-"""A principal in Kinto's own words, an ``Account``, or a ``Group`` instance."""
+Principal: TypeAlias = "str | HasPrincipal | type[HasPrincipal]"
+"""A principal in Kinto's own words, an ``Account``, a ``Group``, or a declared class of it, which says its id."""
 
 
 def principal_of(value: Principal) -> str:
@@ -46,12 +50,38 @@ def principal_of(value: Principal) -> str:
     Raises:
         ValueError: text that is empty or has a space, which the server would store and never match.
         TypeError: neither text nor something that has a principal.
+        DeclarationError: a group whose bucket is not known.
     """
     if isinstance(value, type):
-        raise TypeError(f"{value.__name__} is a class: pass an instance, {value.__name__}(...)")
-    text = value.principal if isinstance(value, HasPrincipal) else value
+        text = _of_class(value)
+    else:
+        text = value.principal if isinstance(value, HasPrincipal) else value
     if not isinstance(text, str):
         raise TypeError(f"a principal is text, an Account or a Group, not {type(value).__name__}")
     if not text or any(character.isspace() for character in text):
         raise ValueError(f"{text!r} is no principal: it is empty or has a space")
     return text
+
+
+def _of_class(declared: type) -> str:
+    options = getattr(declared, "__kinto__", None)
+    if not isinstance(options, Options) or options.kind != "group" or options.own_id is None:
+        name = declared.__name__
+        raise TypeError(f"{name} is a class without an id of its own: pass an instance, {name}(...)")
+    return group_principal(options.bucket, options.own_id, declared.__name__)
+
+
+def group_principal(bucket: str | None, group_id: str, called: str) -> str:
+    """A group as a principal: its path.
+
+    Raises:
+        DeclarationError: it is not known which bucket it is in.
+    """
+    if bucket is None:
+        raise DeclarationError(f"{called} names no bucket: declare it, or save or read the group first")
+    if bucket == "default":
+        raise DeclarationError(
+            f"{called} is in the default bucket, which is another one for each user: as a principal a group is known "
+            "by the real id of its bucket, which the server tells as user.bucket at its root"
+        )
+    return groups(bucket).object(group_id)

@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 
 from typing_extensions import Self
 
-from kinto_models.errors import NoClientError, NotSavedError
+from kinto_models.errors import NoClientError
 from kinto_models.models import binding
 from kinto_models.models.async_interface import AsyncFinder, AsyncObjects
 from kinto_models.models.expressions import Condition
-from kinto_models.models.interface import Finder, Objects, SaveResult
-from kinto_models.models.stored import Stored, changes_of, state_of
-from kinto_models.models.tracking import absorb
+from kinto_models.models.interface import Finder, Objects, OnConflict, SaveResult
+from kinto_models.models.merging import rebase
+from kinto_models.models.stored import Stored, state_of
 from kinto_models.protocol.paths import check_id
 
 __all__ = ["Resource", "async_objects_of", "handle", "objects_of", "place_of"]
@@ -54,12 +54,17 @@ class Resource(Stored):
         """
         return binding.BLOCKING.current().repository(cls).find(*conditions)
 
-    def save(self, *, force: bool = False) -> SaveResult:
+    def save(self, *, force: bool = False, on_conflict: OnConflict = "raise") -> SaveResult:
         """Writes what changed: creates a new object, patches the changed fields of one that was read or saved before,
         and sends nothing where nothing changed.
 
         Parameters:
             force: overwrite, whatever happened on the server in between.
+            on_conflict: what to do where the object changed on the server since it was read. ``"raise"``; or put the
+                changes of both sides together and save them: where both changed the same, ``"mine"`` keeps this
+                instance's value, ``"theirs"`` the server's, and ``"merge"`` raises. Or a function that is handed the
+                ``ConflictError``, whose ``mine`` is a copy with the changes of both and mine where they overlap:
+                what it makes of that copy is saved, unless it raises. Tried five times.
 
         Raises:
             pydantic.ValidationError: a value that does not fit its field; nothing is sent.
@@ -68,7 +73,7 @@ class Resource(Stored):
             AlreadyExistsError: it was to be created, and an object with this id exists.
             NotFoundError: it was deleted meanwhile.
         """
-        return objects_of(self).save(self, force=force)
+        return objects_of(self).save(self, force=force, on_conflict=on_conflict)
 
     def patch(self, **changes: Any) -> SaveResult:
         """Writes these fields only, and sets them here once the server has taken them.
@@ -123,9 +128,11 @@ class Resource(Stored):
         """A query for objects of this class through the active async client: see ``AsyncFinder``."""
         return binding.AWAITED.current().repository(cls).find(*conditions)
 
-    async def asave(self, *, force: bool = False) -> SaveResult:
-        """Writes what changed: see ``save()``. What is changed here while the server answers stays changed."""
-        return await async_objects_of(self).save(self, force=force)
+    async def asave(self, *, force: bool = False, on_conflict: OnConflict = "raise") -> SaveResult:
+        """Writes what changed: see ``save()``. What is changed here while the server answers stays changed. The
+        function for a conflict may be a coroutine function.
+        """
+        return await async_objects_of(self).save(self, force=force, on_conflict=on_conflict)
 
     async def apatch(self, **changes: Any) -> SaveResult:
         """Writes these fields only: see ``patch()``."""
@@ -146,18 +153,14 @@ class Resource(Stored):
     def rebase(self, theirs: Self) -> None:
         """Puts the unsaved changes of this instance on top of ``theirs``, the same object read later. Sends nothing.
 
+        Fields are merged one by one, and objects in them key by key. Where both sides changed the same, this one's
+        value stays.
+
         Raises:
-            NotSavedError: either was never read or saved, so that there is nothing to compare.
-            UnknownPermissionsError: this instance has unsaved permissions and ``theirs`` does not show any, as in a
-                conflict: ``rebase()`` on the object as ``get()`` reads it.
+            NotSavedError: ``theirs`` is another object, or was never read or saved.
+            pydantic.ValidationError: what the two sides make together does not fit the class.
         """
-        if not theirs.saved or theirs.id != self.id:
-            raise NotSavedError("rebase() takes the same object as it is on the server")
-        moved = self.permissions.moved(theirs.permissions) if self.permissions.changes() else None
-        keep = changes_of(self).names if self.saved else {*self.model_fields_set, *(self.model_extra or {})}
-        absorb(self, theirs, keep)
-        state_of(self).take(state_of(theirs))
-        state_of(self).permissions = moved
+        rebase(self, theirs)
 
 
 def objects_of(obj: R) -> Objects[R]:

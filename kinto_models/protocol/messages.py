@@ -6,12 +6,14 @@ sends it adds the rest. That is also why an error or a log line may name a reque
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Generic, TypeAlias, TypeVar
 
 __all__ = [
     "Ahead",
+    "Call",
     "Conversation",
     "Emit",
     "Operation",
@@ -20,6 +22,8 @@ __all__ = [
     "Started",
     "Step",
     "Stream",
+    "call",
+    "called",
     "drain",
     "hand",
 ]
@@ -110,7 +114,18 @@ class Started:
     future: Any
 
 
-Step: TypeAlias = "Operation[Any] | Ahead[Any] | Started"
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Asks for a function of the user's to be called, and for what it returns to be awaited if that is to be.
+
+    Attributes:
+        function: takes nothing.
+    """
+
+    function: Callable[[], object]
+
+
+Step: TypeAlias = "Operation[Any] | Ahead[Any] | Started | Call"
 Conversation: TypeAlias = "Generator[Step, Any, T]"
 """Several operations with a decision between them: yields operations, receives their results, returns its own.
 
@@ -127,6 +142,25 @@ class Emit(Generic[T]):
 
 Stream: TypeAlias = "Generator[Step | Emit[T], Any, None]"
 """A conversation with many results: yields operations, and what it has to give between them."""
+
+
+def call(function: Callable[..., object], *args: object) -> Conversation[Any]:
+    """A function of the user's as a part of a conversation."""
+    return (yield Call(partial(function, *args)))
+
+
+def called(step: Call) -> object:
+    """Calls it where nothing can be awaited.
+
+    Raises:
+        TypeError: it is a coroutine function.
+    """
+    result = step.function()
+    if isinstance(result, Awaitable):
+        if isinstance(result, Coroutine):
+            result.close()
+        raise TypeError("a coroutine function is called by an AsyncClient only, and not in a batch: use a plain one")
+    return result
 
 
 def hand(stream: Stream[T], result: Any) -> Step | Emit[T] | None:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from kinto_models.errors import KintoError, TransportError
 from kinto_models.protocol.messages import (
     Ahead,
+    Call,
     Conversation,
     Emit,
     Operation,
@@ -114,6 +115,9 @@ class AsyncRunner:
             started[:] = [asyncio.ensure_future(self.run(step.operation))]  # the one before was waited for
             await asyncio.sleep(0)  # it goes off now, and not when this task waits for the next time
             return Started(started[0])
+        if isinstance(step, Call):
+            result = step.function()
+            return await result if isinstance(result, Awaitable) else result
         return await step.future if isinstance(step, Started) else await self.run(step)
 
 

@@ -11,11 +11,11 @@ from typing_extensions import Self
 
 from kinto_models.errors import NotSentError
 from kinto_models.models.expressions import Condition
-from kinto_models.models.interface import SaveResult
+from kinto_models.models.interface import OnConflict, SaveResult
 from kinto_models.models.outcomes import Outcome, called
 from kinto_models.models.stored import Stored, state_of
 from kinto_models.protocol.messages import Conversation
-from kinto_models.repository import reads, writes
+from kinto_models.repository import conflicts, reads, writes
 from kinto_models.repository.chunk import Entry
 from kinto_models.repository.delivery import Delivery, batch_error, unsent
 from kinto_models.repository.mapper import Mapper
@@ -66,9 +66,9 @@ class Collected:
         """Creates the object or overwrites the one with its id, as ``upsert()`` of its repository."""
         return self._of(obj).upsert(obj)
 
-    def save(self, obj: Stored, *, force: bool = False) -> Outcome[SaveResult]:
+    def save(self, obj: Stored, *, force: bool = False, on_conflict: OnConflict = "raise") -> Outcome[SaveResult]:
         """Saves the object, as its own ``save()``."""
-        return self._of(obj).save(obj, force=force)
+        return self._of(obj).save(obj, force=force, on_conflict=on_conflict)
 
     def replace(self, obj: Stored, *, force: bool = False) -> Outcome[SaveResult]:
         """Writes every field of the object, as its own ``replace()``."""
@@ -205,9 +205,15 @@ class BatchRepository(Generic[R]):
         """Creates the object, or overwrites the one that has its id. See ``Objects.upsert``."""
         return self._batch.add(obj, lambda: writes.upsert(self._mapper, obj))
 
-    def save(self, obj: R, *, force: bool = False) -> Outcome[SaveResult]:
-        """What ``obj.save()`` does, here."""
-        return self._batch.add(obj, lambda: writes.save(self._mapper, obj, force=force))
+    def save(self, obj: R, *, force: bool = False, on_conflict: OnConflict = "raise") -> Outcome[SaveResult]:
+        """What ``obj.save()`` does, here. The function for a conflict is a plain one, also in async code."""
+        return self._batch.add(obj, lambda: conflicts.save(self._mapper, obj, force=force, on_conflict=on_conflict))
+
+    def modify(self, object_id: str, change: Callable[[R], object]) -> Outcome[R]:
+        """Reads, changes and saves an object. See ``Objects.modify``; ``change`` is a plain function, also in async
+        code.
+        """
+        return self._batch.add(object_id, lambda: conflicts.modify(self._mapper, object_id, change))
 
     def replace(self, obj: R, *, force: bool = False) -> Outcome[SaveResult]:
         """What ``obj.replace()`` does, here."""

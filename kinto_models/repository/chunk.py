@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 from kinto_models.models.outcomes import Outcome
 from kinto_models.models.stored import Stored
 from kinto_models.protocol.batches import batchable
-from kinto_models.protocol.messages import Ahead, Conversation, Operation, Request, Step
+from kinto_models.protocol.messages import Ahead, Call, Conversation, Operation, Request, Step, called
 
 __all__ = ["Chunk", "Entry", "Running"]
 
@@ -56,8 +56,8 @@ class Running:
 
     def asks(self, step: Step) -> None:
         """Takes what it asks for next."""
-        while isinstance(step, Ahead):  # nothing in a batch is sent ahead of the rest
-            step = self.conversation.send(step.operation)
+        while isinstance(step, (Ahead, Call)):  # nothing in a batch is sent ahead of the rest
+            step = self.conversation.send(step.operation if isinstance(step, Ahead) else called(step))
         if not isinstance(step, Operation):
             raise TypeError(step)
         self.operation: Operation[Any] = step

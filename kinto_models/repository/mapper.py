@@ -21,18 +21,19 @@ from kinto_models.errors import (
     ReadOnlyFieldError,
 )
 from kinto_models.models.interface import Page, SaveResult
-from kinto_models.models.permissions import Held
+from kinto_models.models.merging import merged
+from kinto_models.models.permissions import Grants, Held
 from kinto_models.models.state import Snapshot
 from kinto_models.models.stored import Stored, attach, attach_all, state_of
-from kinto_models.models.tracking import Changes, absorb, diff, dump, dump_json, names_of, parse, same, wire_names
-from kinto_models.protocol.bodies import Patch, basic_patch, encode, envelope, json_patch
+from kinto_models.models.tracking import Changes, absorb, diff, dump, dump_json, names_of, parse, wire_names
+from kinto_models.protocol.bodies import encode, envelope
 from kinto_models.protocol.etags import format_etag
 from kinto_models.protocol.messages import Conversation, Operation, Request
 from kinto_models.protocol.operations import Answer, Listing
 from kinto_models.protocol.paths import Plural
 from kinto_models.types import Data
 
-__all__ = ["Draft", "Mapper", "Tombstone", "load_one", "load_page", "patch_of", "send"]
+__all__ = ["Draft", "Mapper", "Tombstone", "load_one", "load_page", "send"]
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -119,8 +120,9 @@ class Draft(Generic[R]):
         dumped: its data as JSON, as it is.
         told: the same, read back, and so validated.
         data: the data of that.
-        permissions: the ACEs that changed.
-        held: all ACEs as they were then, or None where none are sent.
+        permissions: the ACEs that are known and changed, whole.
+        pending: the changes of those that are not known.
+        held: the changes of all ACEs as they were then, or None where none are sent.
         names: names of the fields that are sent.
     """
 
@@ -129,6 +131,7 @@ class Draft(Generic[R]):
     told: R
     data: Data
     permissions: dict[str, list[str]] = field(default_factory=dict)
+    pending: dict[str, Grants] = field(default_factory=dict)
     held: Held | None = None
     names: frozenset[str] = frozenset()
 
@@ -195,10 +198,10 @@ class Mapper(Generic[R]):
         obj, told, unsaved = draft.obj, self.load(answer), state_of(draft.obj).permissions
         absorb(obj, told, keep, draft.dumped)
         self.tie(obj, told)
-        if unsaved is not None and (unsaved.changes() if draft.held is None else unsaved.held != draft.held):
-            shown = type(unsaved)(state_of(obj).shown)
-            state_of(obj).permissions = unsaved.moved(shown, draft.held) if shown.known else unsaved
-        sent = draft.names | {"permissions"} if draft.permissions else draft.names
+        if unsaved is not None and (unsaved.changed if draft.held is None else unsaved.held != draft.held):
+            state_of(obj).permissions = unsaved.moved(type(unsaved)(state_of(obj).shown), draft.held)
+        granted = draft.held is not None and any(draft.held.values())
+        sent = draft.names | {"permissions"} if granted else draft.names
         stamp = told.last_modified  # and not obj.etag, which would parse the answer once more
         return SaveResult(answer.created, sent, format_etag(stamp) if stamp and stamp > 0 else None)
 
@@ -206,6 +209,11 @@ class Mapper(Generic[R]):
         """Makes the instance what the server told, and ties it to that answer."""
         absorb(obj, told)
         self.tie(obj, told)
+
+    def adopt(self, obj: R, saved: R, before: bytes) -> None:
+        """Makes the instance what a copy of it was saved as, but for what was changed since ``before``."""
+        absorb(obj, saved, (), before)
+        self.tie(obj, saved)
 
     def tie(self, obj: R, told: R) -> None:
         """Ties the instance to an answer that tells the same."""
@@ -223,8 +231,7 @@ class Mapper(Generic[R]):
             with suppress(InvalidAnswerError):  # the conflict is the news, not that theirs does not fit
                 listed = Request("GET", self.place.path)
                 error.theirs = self.load(Answer(envelope(existing), None, created=False, request=listed))
-                mine = diff(obj, base or existing)
-                both = _overlapping(mine, diff(error.theirs, base)) if base else mine.written
+                both = merged(obj, error.theirs, base).overlapping if base else diff(obj, existing).written
                 error.overlapping = names_of(self.model, both)
         return error
 
@@ -241,7 +248,8 @@ class Mapper(Generic[R]):
             self._refuse_mask(obj, told)
         draft = Draft(obj, dumped, told, dump(told))
         if state_of(obj).permissions is not None:  # or else nobody asked for them yet
-            draft.permissions, draft.held = obj.permissions.changes(), obj.permissions.held
+            draft.permissions, draft.pending = obj.permissions.changes(), obj.permissions.pending()
+            draft.held = obj.permissions.held
         return draft
 
     def refuse_stranger(self, obj: R) -> None:
@@ -283,29 +291,6 @@ def _masked(value: Any) -> bool:
     if isinstance(value, str):
         return value == str(SecretStr("x"))
     return any(map(_masked, value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()))
-
-
-def patch_of(changes: Changes, permissions: dict[str, list[str]]) -> Patch:
-    """The least powerful patch that says it: only JSON Patch can remove a field without also merging sub-objects."""
-    if not changes.removed:
-        return basic_patch(changes.written or None, permissions or None)
-    operations: list[dict[str, Any]] = [{"op": "remove", "path": f"/data/{_pointer(name)}"} for name in changes.removed]
-    for name, value in changes.written.items():
-        operations.append({"op": "add", "path": f"/data/{_pointer(name)}", "value": value})
-    for ace, principals in permissions.items():
-        # In a JSON patch the server shows an ACE as an object of its principals (kinto.core.utils.apply_json_patch).
-        operations.append({"op": "add", "path": f"/permissions/{ace}", "value": {p: p for p in principals}})
-    return json_patch(operations)
-
-
-def _pointer(name: str) -> str:
-    return name.replace("~", "~0").replace("/", "~1")
-
-
-def _overlapping(mine: Changes, theirs: Changes) -> set[str]:
-    """The stored names that both changed, to different values."""
-    both = {*mine.written, *mine.removed} & {*theirs.written, *theirs.removed}
-    return {wire for wire in both if not same(mine.written.get(wire, ...), theirs.written.get(wire, ...))}
 
 
 def _misfit(

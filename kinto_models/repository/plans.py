@@ -13,7 +13,8 @@ from kinto_models.models.tracking import SERVER_OWNED, Changes, dump, same, wire
 from kinto_models.protocol import operations
 from kinto_models.protocol.messages import Conversation, Stream, drain
 from kinto_models.repository import writes
-from kinto_models.repository.mapper import Mapper, patch_of, send
+from kinto_models.repository.mapper import Mapper, send
+from kinto_models.repository.patches import patch_of
 from kinto_models.types import Data
 
 __all__ = ["compare", "steps", "taking"]

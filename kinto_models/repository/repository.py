@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
 
 from kinto_models.models.async_interface import AsyncObjects
 from kinto_models.models.expressions import Condition
-from kinto_models.models.interface import Objects, SaveResult
+from kinto_models.models.interface import Objects, OnConflict, SaveResult
 from kinto_models.models.outcomes import BulkResult, Outcome, Progress
 from kinto_models.models.plans import Plan
 from kinto_models.models.stored import Stored
 from kinto_models.protocol.messages import Conversation
-from kinto_models.repository import plans, reads, writes
+from kinto_models.repository import conflicts, plans, reads, writes
 from kinto_models.repository.bulk import Bulk, listed
 from kinto_models.repository.mapper import Mapper
 from kinto_models.repository.places import place_of
@@ -87,8 +87,11 @@ class Repository(Placed[R], Objects[R]):
     def upsert(self, obj: R) -> SaveResult:
         return self._runner.converse(writes.upsert(self._mapper, obj))
 
-    def save(self, obj: R, *, force: bool = False) -> SaveResult:
-        return self._runner.converse(writes.save(self._mapper, obj, force=force))
+    def save(self, obj: R, *, force: bool = False, on_conflict: OnConflict = "raise") -> SaveResult:
+        return self._runner.converse(conflicts.save(self._mapper, obj, force=force, on_conflict=on_conflict))
+
+    def modify(self, object_id: str, change: Callable[[R], object]) -> R:
+        return self._runner.converse(conflicts.modify(self._mapper, object_id, change))
 
     def replace(self, obj: R, *, force: bool = False) -> SaveResult:
         return self._runner.converse(writes.replace(self._mapper, obj, force=force))
@@ -206,8 +209,11 @@ class AsyncRepository(Placed[R], AsyncObjects[R]):
     async def upsert(self, obj: R) -> SaveResult:
         return await self._runner.converse(writes.upsert(self._mapper, obj))
 
-    async def save(self, obj: R, *, force: bool = False) -> SaveResult:
-        return await self._runner.converse(writes.save(self._mapper, obj, force=force))
+    async def save(self, obj: R, *, force: bool = False, on_conflict: OnConflict = "raise") -> SaveResult:
+        return await self._runner.converse(conflicts.save(self._mapper, obj, force=force, on_conflict=on_conflict))
+
+    async def modify(self, object_id: str, change: Callable[[R], object]) -> R:
+        return await self._runner.converse(conflicts.modify(self._mapper, object_id, change))
 
     async def replace(self, obj: R, *, force: bool = False) -> SaveResult:
         return await self._runner.converse(writes.replace(self._mapper, obj, force=force))

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from kinto_models.errors import KintoError, TransportError
 from kinto_models.protocol.messages import (
     Ahead,
+    Call,
     Conversation,
     Emit,
     Operation,
@@ -22,6 +23,7 @@ from kinto_models.protocol.messages import (
     Started,
     Step,
     Stream,
+    called,
     hand,
 )
 from kinto_models.protocol.retry import Pause, RetryPolicy, attempts
@@ -114,6 +116,8 @@ class Runner:
     def _result(self, step: Step) -> Any:
         if isinstance(step, Ahead):
             return self._started(step.operation)
+        if isinstance(step, Call):
+            return called(step)
         return step.future.result() if isinstance(step, Started) else self.run(step)
 
     def _started(self, operation: Operation[T]) -> Operation[T] | Started:

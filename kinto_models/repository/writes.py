@@ -5,6 +5,7 @@ An instance is changed only by an answer: an error on the way leaves it as it wa
 
 from __future__ import annotations
 
+from dataclasses import replace as replaced
 from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 
@@ -17,17 +18,19 @@ from kinto_models.errors import (
     NotFoundError,
     NotSavedError,
     StatusError,
+    UnknownPermissionsError,
 )
 from kinto_models.models.ids import ServerIds
 from kinto_models.models.interface import SaveResult
 from kinto_models.models.stored import Stored, state_of
 from kinto_models.models.tracking import SERVER_OWNED, Changes, absorb, diff, dump_json, names_of, parse, wire_names
 from kinto_models.protocol import operations
-from kinto_models.protocol.bodies import envelope
+from kinto_models.protocol.bodies import Patch, basic_patch, envelope
 from kinto_models.protocol.filters import Query as Wire
 from kinto_models.protocol.messages import Conversation
 from kinto_models.protocol.operations import Answer
-from kinto_models.repository.mapper import Draft, Mapper, Tombstone, load_one, patch_of, send
+from kinto_models.repository.mapper import Draft, Mapper, Tombstone, load_one, send
+from kinto_models.repository.patches import grant_patch, patch_of
 from kinto_models.repository.reads import NO_OBJECT, NO_PARENT, get
 from kinto_models.repository.selection import delete_pages
 
@@ -41,6 +44,7 @@ __all__ = [
     "patch_either",
     "refresh",
     "replace",
+    "restless",
     "save",
     "upsert",
 ]
@@ -54,7 +58,8 @@ _ROUNDS = 5
 def create(mapper: Mapper[R], obj: R) -> Conversation[SaveResult]:
     """Creates the object; an error where one has its id."""
     draft = mapper.draft(obj).all()
-    body = envelope(draft.body, draft.permissions or None)
+    granted = {ace: sorted(grants.granted) for ace, grants in draft.pending.items() if grants.granted}
+    body = envelope(draft.body, draft.permissions or granted or None)
     if obj.id == "" and isinstance(mapper.model.__kinto__.ids, ServerIds):
         operation = operations.create_anywhere(mapper.place, body)
     else:
@@ -78,11 +83,59 @@ def save(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResult]:
         return (yield from replace(mapper, obj, force=True) if force else create(mapper, obj))
     draft = mapper.draft(obj)  # first of all: what cannot be stored must not pass for unchanged
     changes = draft.changes(state_of(obj).data)
-    if not changes and not draft.permissions:
+    if not changes and not draft.permissions and not draft.pending:
         return SaveResult(created=False, changed=frozenset(), etag=obj.etag)
     mapper.refuse_readonly(changes)
-    answer = yield from _patched(mapper, draft, changes, only=_unchanged(obj, force=force))
+    only = _unchanged(obj, force=force)
+    if draft.pending:
+        return (yield from _granted(mapper, draft, changes, only=only))
+    answer = yield from _patched(mapper, draft, patch_of(changes, draft.permissions), only=only)
     return mapper.acknowledge(draft, answer)
+
+
+def _granted(mapper: Mapper[R], draft: Draft[R], changes: Changes, *, only: int | None) -> Conversation[SaveResult]:
+    """Saves changes of permissions that are not known, and of data."""
+    for _ in range(_ROUNDS):
+        seen = yield from send(operations.get(mapper.place, draft.obj.id))
+        told = mapper.load(seen)
+        at = only if changes else told.last_modified  # a grant is no conflict with what others did meanwhile
+        shown = state_of(told).shown
+        if shown is None:
+            return (yield from _granted_by_a_writer(mapper, draft, changes, only=at))
+        change = grant_patch(changes, draft.pending, shown)
+        if change is None:
+            return replaced(mapper.acknowledge(draft, seen), changed=frozenset())
+        try:
+            answer = yield from _patched(mapper, draft, change, only=at)
+        except ConflictError:
+            if changes:
+                raise
+        else:
+            return mapper.acknowledge(draft, answer)
+    raise restless(draft.obj, _ROUNDS)
+
+
+def _granted_by_a_writer(
+    mapper: Mapper[R], draft: Draft[R], changes: Changes, *, only: int | None
+) -> Conversation[SaveResult]:
+    """The same for who may write the object without being in its ``write``, and so sees no permissions: after the first
+    write the server puts and shows them there.
+    """
+    obj, held = draft.obj, draft.held
+    draft.held = None  # not sent yet
+    first = mapper.acknowledge(draft, (yield from _patched(mapper, draft, _data_patch(changes), only=only)))
+    if not obj.permissions.known:
+        raise UnknownPermissionsError(
+            f"the server does not show the permissions of {_called(obj)} to these credentials, which are not in its "
+            "'write': nobody can change what nobody sees"
+        )
+    draft.held = held
+    second = yield from save(mapper, obj, force=False)
+    return SaveResult(first.created, first.changed | second.changed, second.etag)
+
+
+def _data_patch(changes: Changes) -> Patch:
+    return patch_of(changes, {}) if changes else basic_patch({})
 
 
 def replace(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResult]:
@@ -95,13 +148,24 @@ def replace(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResul
     draft = mapper.draft(obj)
     if mapper.knows(obj):
         mapper.refuse_readonly(draft.changes(state_of(obj).data))
-    return (yield from overwrite(mapper, draft.all(), only=_unchanged(obj, force=force)))
+    result = yield from overwrite(mapper, draft.all(), only=_unchanged(obj, force=force))
+    return (yield from _and_granted(mapper, obj, result))
+
+
+def _and_granted(mapper: Mapper[R], obj: R, result: SaveResult) -> Conversation[SaveResult]:
+    """What a write of the data could not carry: changes of permissions that were not known."""
+    if not obj.permissions.changed:
+        return result
+    second = yield from save(mapper, obj, force=False)
+    return SaveResult(result.created, result.changed | second.changed, second.etag)
 
 
 def overwrite(mapper: Mapper[R], draft: Draft[R], *, only: int | None) -> Conversation[SaveResult]:
     """Writes a whole draft, ``only`` if the object's timestamp is this one."""
     # With any ACE in it, a PUT replaces all of them (https://docs.kinto-storage.org/en/stable/api/1.x/permissions.html).
     permissions = draft.obj.permissions.all() if draft.permissions else None
+    if draft.pending:
+        draft.held = None  # not sent here
     body = envelope(draft.body, permissions)
     try:
         answer = yield from send(operations.replace(mapper.place, draft.obj.id, body, only=only))
@@ -124,7 +188,7 @@ def patch(mapper: Mapper[R], obj: R, values: dict[str, Any]) -> Conversation[Sav
     mapper.refuse_readonly(changes)
     draft = Draft(obj, dump_json(obj), trial, {}, names=changes.names)
     unsaved = diff(obj, data).names - changes.names
-    answer = yield from _patched(mapper, draft, changes, only=_unchanged(obj, force=False))
+    answer = yield from _patched(mapper, draft, patch_of(changes, draft.permissions), only=_unchanged(obj, force=False))
     return mapper.acknowledge(draft, answer, keep=unsaved)
 
 
@@ -211,7 +275,7 @@ def get_or_create(mapper: Mapper[R], obj: R) -> Conversation[tuple[R, bool]]:
                 return found, False
         else:
             return obj, True
-    raise _restless(obj)
+    raise restless(obj, _ROUNDS)
 
 
 def upsert(mapper: Mapper[R], obj: R) -> Conversation[SaveResult]:
@@ -227,7 +291,7 @@ def upsert(mapper: Mapper[R], obj: R) -> Conversation[SaveResult]:
                 return (yield from _merged(mapper, obj, theirs))
             except (ConflictError, NotFoundError):
                 continue
-    raise _restless(obj)
+    raise restless(obj, _ROUNDS)
 
 
 def _merged(mapper: Mapper[R], obj: R, theirs: R) -> Conversation[SaveResult]:
@@ -236,6 +300,8 @@ def _merged(mapper: Mapper[R], obj: R, theirs: R) -> Conversation[SaveResult]:
     changes = Changes(written, names=names_of(mapper.model, written))
     draft.names = changes.names
     mapper.refuse_readonly(changes)
+    if draft.pending:
+        return (yield from _granted(mapper, draft, changes, only=found.timestamp))
     if not changes and not draft.permissions:
         mapper.take(obj, theirs)
         return SaveResult(created=False, changed=frozenset(), etag=obj.etag)
@@ -244,8 +310,7 @@ def _merged(mapper: Mapper[R], obj: R, theirs: R) -> Conversation[SaveResult]:
     return mapper.acknowledge(draft, answer)
 
 
-def _patched(mapper: Mapper[R], draft: Draft[R], changes: Changes, *, only: int | None) -> Conversation[Answer]:
-    change = patch_of(changes, draft.permissions)
+def _patched(mapper: Mapper[R], draft: Draft[R], change: Patch, *, only: int | None) -> Conversation[Answer]:
     try:
         return (yield from send(operations.patch(mapper.place, draft.obj.id, change, only=only)))
     except ConflictError as error:
@@ -323,7 +388,8 @@ def _called(obj: Stored) -> str:
     return f"{type(obj).__name__} {obj.id!r}"
 
 
-def _restless(obj: Stored) -> ConflictError:
-    error = ConflictError(f"{_called(obj)} came, went or changed {_ROUNDS} times while it was being written: try again")
+def restless(obj: Stored, times: int) -> ConflictError:
+    """The error of an object that is never the one that was read."""
+    error = ConflictError(f"{_called(obj)} came, went or changed {times} times while it was being written: try again")
     error.mine = obj
     return error

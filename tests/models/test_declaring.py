@@ -166,7 +166,7 @@ def test_the_names_of_a_kind_are_reserved_for_that_kind_only() -> None:
 
 def test_a_method_can_be_overridden() -> None:
     class Loud(Task):
-        def save(self, *, force: bool = False) -> Any:
+        def save(self, **options: Any) -> Any:
             return "saved"
 
     assert Loud().save() == "saved"

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kinto_models import (
     AUTHENTICATED,
@@ -17,7 +20,9 @@ from kinto_models import (
     Group,
     Permissions,
     Record,
+    UnknownPermissionsError,
 )
+from kinto_models.models.permissions import ACE, Grants
 from kinto_models.models.principals import principal_of
 
 
@@ -77,10 +82,18 @@ def test_principals() -> None:
     assert principal_of(Editors()) == "/buckets/blog/groups/editors"
     with pytest.raises(DeclarationError, match="names no bucket"):
         principal_of(Group())
+
+    class Friends(Group, bucket="default", group="friends"):
+        owner: str
+
+    with pytest.raises(DeclarationError, match="which is another one for each user"):
+        principal_of(Friends)
     with pytest.raises(TypeError, match="not int"):
         principal_of(3)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match=r"Editors\(...\)"):
-        principal_of(Editors)  # type: ignore[arg-type]
+    assert principal_of(Editors) == "/buckets/blog/groups/editors"
+    for nameless in (Group, Record):
+        with pytest.raises(TypeError, match=rf"{nameless.__name__}\(...\)"):
+            principal_of(nameless)  # type: ignore[arg-type]
     for bad in ("", "a b", "a\n"):
         with pytest.raises(ValueError, match="is no principal"):
             principal_of(bad)
@@ -92,3 +105,52 @@ def test_a_new_object_has_known_and_empty_permissions() -> None:
     assert record.permissions.all() == {}
     record.permissions.read.add("account:a")
     assert record.model_copy().permissions.changes() == {"read": ["account:a"]}
+
+
+def test_what_is_not_known_can_be_granted_and_revoked_but_not_read() -> None:
+    permissions = Permissions(None)
+    permissions.read.add(Account("a"))
+    permissions.read.add("b")
+    permissions.read.discard("b")
+    permissions.write.discard("c")
+    assert not permissions.known
+    assert permissions.changed
+    assert permissions.changes() == {}
+    assert permissions.pending() == {
+        "read": Grants(frozenset({"account:a"}), frozenset({"b"})),
+        "write": Grants(frozenset(), frozenset({"c"})),
+    }
+    assert repr(permissions) == "<permissions <read: unknown +account:a -b> <write: unknown -c>>"
+    asked: list[Callable[[ACE], object]] = [list, len, lambda ace: "a" in ace, lambda ace: ace.replace(["x"])]
+    for ask in asked:
+        with pytest.raises(UnknownPermissionsError, match=r"add\(\) and discard\(\) work"):
+            ask(permissions.read)
+
+
+def test_unsaved_changes_are_moved_onto_what_the_server_shows_now() -> None:
+    unknown = Permissions(None)
+    unknown.read.add("a")
+    unknown.read.discard("b")
+    moved = unknown.moved(Permissions({"read": ["b", "c"]}))
+    assert moved.changes() == {"read": ["a", "c"]}
+    assert unknown.moved(Permissions({"read": ["a"]})).changes() == {}
+    assert unknown.moved(Permissions(None)).pending() == unknown.pending()
+
+
+decisions = st.lists(st.tuples(st.booleans(), st.sampled_from("abc")))
+
+
+@given(before=decisions, after=decisions)
+def test_what_was_decided_while_an_answer_was_on_its_way_stands(
+    before: list[tuple[bool, str]], after: list[tuple[bool, str]]
+) -> None:
+    def decide(permissions: Permissions, what: list[tuple[bool, str]]) -> None:
+        for grant, who in what:
+            (permissions.read.add if grant else permissions.read.discard)(who)
+
+    permissions = Permissions({"read": ["a"]})
+    decide(permissions, before)
+    held, stored = permissions.held, set(permissions.read)
+    decide(permissions, after)
+    wanted = set(permissions.read)
+    assert set(permissions.moved(Permissions({"read": stored}), held).read) == wanted

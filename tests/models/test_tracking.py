@@ -231,7 +231,7 @@ def test_permissions_of_a_listed_object_are_unknown_not_empty() -> None:
     assert not task.permissions.known
     for use in (
         lambda: list(task.permissions.read),
-        lambda: task.permissions.write.add("account:bob"),
+        lambda: task.permissions.write.replace(["account:bob"]),
         lambda: "x" in task.permissions.read,
     ):
         with pytest.raises(UnknownPermissionsError, match=r"refresh\(\) it"):

@@ -149,6 +149,25 @@ def test_removing_an_unknown_field_removes_it_from_the_server(kinto: Client, wir
     assert "account:alice" in found.permissions.write
 
 
+@pytest.mark.parametrize("reading", ["get", "find"])
+def test_removing_a_field_costs_nobody_a_permission(kinto: Client, bob: Client, reading: str) -> None:
+    """The server shows them only to who is in ``write``, and takes what it does not show for empty."""
+    place = kinto.bucket("todo").collection("tasks")
+    place.refresh()
+    place.permissions.record_create.add(Account("bob"))
+    place.save()
+    his = Lenient.model_validate({"id": "t1", "gone": 1})
+    his.permissions.read.add(Account("carol"))
+    bob.repository(Lenient).create(his)
+    found = Lenient.get("t1") if reading == "get" else Lenient.find().one()
+    delattr(found, "gone")
+    found.save()
+    assert stored(kinto, "t1") == {}
+    bob.repository(Lenient).refresh(his)
+    assert set(his.permissions.read) == {"account:carol"}
+    assert {"account:bob"} <= set(his.permissions.write)
+
+
 def test_data_and_permissions_are_saved_in_one_request(kinto: Client, wire: Wire) -> None:
     task = Task(title="x")
     task.permissions.read.add(EVERYONE)
@@ -187,7 +206,7 @@ def test_permissions_of_every_kind_and_principals_of_every_kind(kinto: Client, b
         with pytest.raises(ValueError, match="is no principal"):
             bucket.permissions.read.add(bad)
     with pytest.raises(TypeError, match="is a class"):
-        bucket.permissions.read.add(Group)  # type: ignore[arg-type]
+        bucket.permissions.read.add(Group)
 
 
 def test_a_wrong_value_is_refused_before_any_request(wire: Wire) -> None:

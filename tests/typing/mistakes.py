@@ -84,11 +84,14 @@ def a_wrong_repository(kinto: Client) -> None:
     tasks: Objects[Task] = others  # type: ignore[assignment]
     tasks.get(3)  # type: ignore[arg-type]
     tasks.save(Task(title="x"), True)  # type: ignore[call-arg]
+    tasks.modify("t1", "title")  # type: ignore[arg-type]
 
 
 def a_wrong_option(task: Task) -> None:
     task.save(force="yes")  # type: ignore[arg-type]
-    task.save(on_conflict="x")  # type: ignore[call-arg]
+    task.save(on_conflict="x")  # type: ignore[arg-type]
+    task.save(conflict="raise")  # type: ignore[call-arg]
+    task.permissions.read.add(Task)  # type: ignore[arg-type]
     Client("https://example.com/v1", auth=3)  # type: ignore[arg-type]
     Client("https://example.com/v1", timeout="5")  # type: ignore[arg-type]
     Client("https://example.com/v1", tiemout=5)  # type: ignore[call-arg]

@@ -116,6 +116,8 @@ def models() -> None:
     assert_type(task.title, str)
     assert_type(task.address.city, str)
     assert_type(task.save(), SaveResult)
+    assert_type(task.save(on_conflict="merge"), SaveResult)
+    assert_type(task.save(on_conflict=lambda conflict: conflict.mine), SaveResult)
     assert_type(task.patch(title="y"), SaveResult)
     assert_type(task.replace(force=True), SaveResult)
     assert_type(task.delete(missing_ok=True), bool)
@@ -131,6 +133,7 @@ def models() -> None:
 def queries(tasks: Repository[Task]) -> None:
     assert_type(tasks.find(Task.done), Query[Task])
     assert_type(tasks.find().first(), Task | None)
+    assert_type(tasks.modify("t1", lambda task: task.tags.append("a")), Task)
     assert_type(tasks.find().one(), Task)
     assert_type(tasks.find().one_or_none(), Task | None)
     assert_type(tasks.find().all(), list[Task])

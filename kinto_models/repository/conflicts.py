@@ -1,0 +1,90 @@
+"""What to do about a conflict, as conversations: put both sides together and try again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Final, TypeVar
+
+from pydantic import ValidationError
+
+from kinto_models.errors import ConflictError
+from kinto_models.models.interface import OnConflict, SaveResult
+from kinto_models.models.merging import rebase
+from kinto_models.models.stored import Stored
+from kinto_models.models.tracking import dump_json
+from kinto_models.protocol.messages import Conversation, call
+from kinto_models.repository import writes
+from kinto_models.repository.mapper import Mapper
+from kinto_models.repository.reads import get
+
+__all__ = ["modify", "save"]
+
+R = TypeVar("R", bound=Stored)
+
+_WAYS: Final = ("raise", "mine", "theirs", "merge")
+_ROUNDS: Final = 5
+"""How often both sides are put together before it is left to the caller."""
+_TRIES: Final = 20
+"""How often ``modify()`` reads and writes."""
+
+
+def save(mapper: Mapper[R], obj: R, *, force: bool, on_conflict: OnConflict) -> Conversation[SaveResult]:
+    """Saves the object, and does about a conflict what the caller said."""
+    if not callable(on_conflict) and on_conflict not in _WAYS:
+        raise ValueError(f"on_conflict is one of {', '.join(map(repr, _WAYS))} or a function, not {on_conflict!r}")
+    try:
+        return (yield from writes.save(mapper, obj, force=force))
+    except ConflictError as error:
+        if on_conflict == "raise":
+            raise
+        conflict = error
+    return (yield from _resolved(mapper, obj, conflict, on_conflict))
+
+
+def _resolved(mapper: Mapper[R], obj: R, conflict: ConflictError, how: OnConflict) -> Conversation[SaveResult]:
+    # On a copy: the instance changes when the server has taken it, and not before.
+    trial, before = deepcopy(obj), dump_json(obj)
+    for _ in range(_ROUNDS):
+        if how == "merge" and conflict.overlapping:
+            conflict.mine = obj
+            raise conflict
+        yield from _rebased(mapper, trial, conflict, how)
+        try:
+            result = yield from writes.save(mapper, trial, force=False)
+        except ConflictError as error:
+            conflict = error
+        else:
+            mapper.adopt(obj, trial, before)
+            return result
+    raise writes.restless(obj, _ROUNDS)
+
+
+def _rebased(mapper: Mapper[R], trial: R, conflict: ConflictError, how: OnConflict) -> Conversation[None]:
+    theirs = conflict.theirs
+    if theirs is None or trial.permissions.changed:  # a conflict shows no permissions
+        conflict.theirs = theirs = yield from get(mapper, trial.id)
+    try:
+        rebase(trial, theirs, "theirs" if how == "theirs" else "mine")
+    except ValidationError as misfit:
+        raise conflict from misfit
+    if callable(how):
+        conflict.mine = trial
+        yield from call(how, conflict)
+
+
+def modify(mapper: Mapper[R], object_id: str, change: Callable[[R], object]) -> Conversation[R]:
+    """Reads, changes and saves an object until nobody comes in between."""
+    obj = yield from get(mapper, object_id)
+    for _ in range(_TRIES):
+        made = yield from call(change, obj)
+        wanted = made if isinstance(made, mapper.model) else obj
+        if wanted.id != object_id:
+            raise ValueError(f"the change returned the object {wanted.id!r} where {object_id!r} is to be modified")
+        try:
+            yield from writes.save(mapper, wanted, force=False)
+        except ConflictError:  # which shows no permissions, and the change may be one of them
+            obj = yield from get(mapper, object_id)
+        else:
+            return wanted
+    raise writes.restless(obj, _TRIES)

@@ -1,0 +1,65 @@
+"""What changed, as the least powerful patch that says it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final, TypeAlias
+
+from kinto_models.models.permissions import Grants
+from kinto_models.models.tracking import Changes
+from kinto_models.protocol.bodies import Patch, basic_patch, json_patch
+
+__all__ = ["grant_patch", "patch_of"]
+
+_Operations: TypeAlias = "list[dict[str, Any]]"
+
+_ALWAYS: Final = ("read", "write")
+"""The ACEs that an object has for a JSON patch even where nobody is in them (kinto.core.utils.apply_json_patch)."""
+
+
+def patch_of(changes: Changes, permissions: Mapping[str, list[str]]) -> Patch:
+    """Changes of data, and whole ACEs: only JSON Patch can remove a field without also merging sub-objects."""
+    if not changes.removed:
+        return basic_patch(changes.written or None, permissions or None)
+    # In a JSON patch an ACE is an object of its principals.
+    aces = [_add(f"/permissions/{ace}", {p: p for p in principals}) for ace, principals in permissions.items()]
+    return json_patch(_of_data(changes) + aces + _leaving_alone(permissions))
+
+
+def grant_patch(changes: Changes, pending: Mapping[str, Grants], shown: Mapping[str, Iterable[str]]) -> Patch | None:
+    """Changes of data, and of single principals in ACEs; None where everything is so already."""
+    operations, touched = _of_data(changes), set[str]()
+    for ace, grants in pending.items():
+        held = set(shown.get(ace, ()))
+        granted, revoked = sorted(grants.granted - held), sorted(grants.revoked & held)
+        if granted or revoked:
+            touched.add(ace)
+        if granted and ace not in shown and ace not in _ALWAYS:
+            operations.append(_add(f"/permissions/{ace}", {principal: principal for principal in granted}))
+            granted = []
+        operations += [_add(f"/permissions/{ace}/{_pointer(principal)}", principal) for principal in granted]
+        operations += [_remove(f"/permissions/{ace}/{_pointer(principal)}") for principal in revoked]
+    return json_patch(operations + _leaving_alone(touched)) if operations else None
+
+
+def _of_data(changes: Changes) -> _Operations:
+    written = [_add(f"/data/{_pointer(name)}", value) for name, value in changes.written.items()]
+    return [_remove(f"/data/{_pointer(name)}") for name in changes.removed] + written
+
+
+def _leaving_alone(touched: Collection[str]) -> _Operations:
+    # The server writes every ACE that what it patched has, and there they are empty for who may not see them. What is
+    # taken out stays as it is (kinto.core.resource.Resource.process_object).
+    return [_remove(f"/permissions/{ace}") for ace in _ALWAYS if ace not in touched]
+
+
+def _add(path: str, value: Any) -> dict[str, Any]:
+    return {"op": "add", "path": path, "value": value}
+
+
+def _remove(path: str) -> dict[str, Any]:
+    return {"op": "remove", "path": path}
+
+
+def _pointer(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,194 @@
+"""Granting and revoking, where the permissions are known and where they are not."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from kinto_models import (
+    EVERYONE,
+    Account,
+    Client,
+    Collection,
+    Group,
+    Record,
+    UnknownPermissionsError,
+)
+from kinto_models.protocol.messages import Request, Response
+from tests.conftest import Wire
+
+CAROL, DAVE = Account("carol"), Account("dave")
+
+
+class Task(Record, bucket="todo", collection="tasks"):
+    title: str = ""
+
+
+class Team(Group, bucket="todo", group="team"):
+    """A group, whose principal has slashes in it."""
+
+
+@pytest.fixture
+def listed(kinto: Client) -> Task:
+    """A task that carol may read, from a list, which shows no permissions."""
+    task = Task(id="t1", title="x")
+    task.permissions.read.add(CAROL)
+    task.save()
+    return Task.find().one()
+
+
+def readers(object_id: str = "t1") -> set[str]:
+    return set(Task.get(object_id).permissions.read)
+
+
+def test_a_grant_on_unknown_permissions_leaves_the_others_alone(listed: Task, wire: Wire) -> None:
+    assert not listed.permissions.known
+    listed.permissions.read.add(DAVE)
+    listed.permissions.read.add(Team())
+    wire.clear()
+    assert listed.save().changed == {"permissions"}
+    assert wire.last.headers["Content-Type"] == "application/json-patch+json"
+    assert "/permissions/read/~1buckets~1todo~1groups~1team" in [operation["path"] for operation in wire.body()]
+    assert readers() == set(listed.permissions.read) == {"account:carol", "account:dave", "/buckets/todo/groups/team"}
+    assert set(listed.permissions.write) == {"account:alice"}
+    assert not listed.permissions.changed
+
+
+def test_data_goes_in_the_same_request(listed: Task, wire: Wire) -> None:
+    listed.title = "y"
+    listed.permissions.read.discard(CAROL)
+    listed.permissions.read.add("system.Authenticated")
+    wire.clear()
+    assert listed.save().changed == {"title", "permissions"}
+    assert [request.method for request in wire.sent] == ["GET", "PATCH"]
+    found = Task.get("t1")
+    assert (found.title, set(found.permissions.read)) == ("y", {"system.Authenticated"})
+
+
+def test_what_is_so_already_is_not_sent(listed: Task, wire: Wire) -> None:
+    etag = listed.etag
+    listed.permissions.read.add(CAROL)
+    listed.permissions.read.discard(DAVE)
+    wire.clear()
+    assert listed.save().changed == frozenset()
+    assert [request.method for request in wire.sent] == ["GET"]
+    assert (listed.etag, listed.permissions.known, listed.permissions.changed) == (etag, True, False)
+
+
+def test_every_kind_and_every_ace(kinto: Client) -> None:
+    Team(members=["account:carol"]).save()
+    for objects, ace in (
+        (kinto.buckets, "collection_create"),
+        (kinto.bucket("todo").collections, "record_create"),
+        (kinto.bucket("todo").groups, "read"),
+    ):
+        found = None
+        for who in (CAROL, DAVE):
+            found = next(each for each in objects.find() if each.id in {"todo", "tasks", "team"})
+            getattr(found.permissions, ace).add(who)
+            found.save()
+        assert found is not None
+        assert set(getattr(objects.get(found.id).permissions, ace)) == {"account:carol", "account:dave"}
+        getattr(found.permissions, ace).discard(CAROL)
+        found.save()
+        assert set(getattr(objects.get(found.id).permissions, ace)) == {"account:dave"}
+
+
+@pytest.mark.parametrize("reading", ["get", "find"])
+@pytest.mark.parametrize("change", ["grant", "both", "removal"])
+def test_who_may_write_without_seeing_the_permissions_costs_nobody_one(
+    kinto: Client, bob: Client, reading: str, change: str
+) -> None:
+    """The owner of a bucket is in the ``write`` of no record in it: to her the server shows empty permissions."""
+    place: Collection = kinto.bucket("todo").collections.get("tasks")
+    place.permissions.record_create.add(Account("bob"))
+    place.save()
+    his = Task.model_validate({"id": "t1", "title": "his", "extra": 1})
+    his.permissions.read.add(CAROL)
+    bob.repository(Task).create(his)
+    found = Task.get("t1") if reading == "get" else Task.find().one()
+    assert not found.permissions.known
+    found.permissions.read.add(DAVE)
+    if change == "both":
+        found.title = "hers"
+    if change == "removal":
+        delattr(found, "extra")
+    assert "permissions" in found.save().changed
+    bob.repository(Task).refresh(his)
+    assert his.title == ("hers" if change == "both" else "his")
+    assert (his.model_extra == {}) == (change == "removal")
+    assert set(his.permissions.read) == set(found.permissions.read) == {"account:carol", "account:dave"}
+    assert set(his.permissions.write) == {"account:alice", "account:bob"}
+
+
+def test_four_who_grant_at_once_all_have_granted_in_the_end(kinto: Client, listed: Task) -> None:
+    """On a server that does one request after the other: checking and writing are two steps of Kinto's."""
+    lock = threading.Lock()
+
+    class OneByOne(Wire):
+        def send(self, request: Request) -> Response:
+            with lock:
+                return super().send(request)
+
+    kinto._runner.transport = OneByOne(kinto._runner.transport)
+    everyone = threading.Barrier(4)
+    failed: list[BaseException] = []
+
+    def grant(number: int, *, known: bool) -> None:
+        try:
+            tasks = kinto.repository(Task)
+            task = tasks.get("t1") if known else tasks.find().one()
+            everyone.wait()
+            task.permissions.read.add(f"account:u{number}")
+            task.save(on_conflict="merge")
+        except BaseException as error:  # noqa: BLE001  # shown below
+            failed.append(error)
+
+    threads = [threading.Thread(target=grant, args=(number,), kwargs={"known": number % 2 == 0}) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert readers() == {"account:carol", *(f"account:u{number}" for number in range(4))}
+
+
+@pytest.mark.parametrize("write", ["replace", "upsert"])
+def test_other_writes_grant_too(kinto: Client, listed: Task, write: str) -> None:
+    listed.title = "y"
+    listed.permissions.read.add(DAVE)
+    result = getattr(kinto.repository(Task), write)(listed)
+    assert {"title", "permissions"} <= result.changed
+    assert readers() == {"account:carol", "account:dave"}
+
+
+def test_a_grant_of_what_is_created_elsewhere_goes_along(kinto: Client, listed: Task) -> None:
+    kinto.bucket("todo").collection("other").save()
+    listed.permissions.read.add(EVERYONE)
+    other = kinto.repository(Task, collection="other")
+    other.create(listed)
+    assert set(other.get("t1").permissions.read) == {EVERYONE}
+
+
+def test_a_patch_keeps_grants_for_the_next_save(listed: Task) -> None:
+    listed.permissions.read.add(DAVE)
+    listed.patch(title="y")
+    assert readers() == {"account:carol"}
+    assert listed.permissions.changed
+    listed.save()
+    assert readers() == {"account:carol", "account:dave"}
+
+
+def test_a_batch_grants_too(kinto: Client, listed: Task) -> None:
+    listed.permissions.read.add(DAVE)
+    with kinto.batch() as batch:
+        saved = batch.save(listed)
+        batch.save(Task(id="t2"))
+    assert saved.result().changed == {"permissions"}
+    assert readers() == {"account:carol", "account:dave"}
+
+
+def test_unknown_ones_cannot_be_read(listed: Task) -> None:
+    with pytest.raises(UnknownPermissionsError, match=r"refresh\(\)"):
+        set(listed.permissions.read)
