@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from kinto_models.client import AsyncClient, Client, aconnect, connect
     from kinto_models.models.async_interface import AsyncFinder, AsyncObjects
     from kinto_models.models.bucket import Bucket
+    from kinto_models.models.changes import ChangeSet, Tombstone
     from kinto_models.models.collection import Collection
     from kinto_models.models.expressions import Condition, Expr, col, key
     from kinto_models.models.group import Group
@@ -64,6 +65,7 @@ __all__ = [
     "Bucket",
     "BucketPermissions",
     "BulkResult",
+    "ChangeSet",
     "Client",
     "Collection",
     "CollectionPermissions",
@@ -88,6 +90,7 @@ __all__ = [
     "Revision",
     "SaveResult",
     "ServerIds",
+    "Tombstone",
     "UUID4Ids",
     "__version__",
     "aconnect",
@@ -105,6 +108,7 @@ _HOMES = {
     "kinto_models.client": ("AsyncClient", "Client", "aconnect", "connect"),
     "kinto_models.models.async_interface": ("AsyncFinder", "AsyncObjects"),
     "kinto_models.models.bucket": ("Bucket",),
+    "kinto_models.models.changes": ("ChangeSet", "Tombstone"),
     "kinto_models.models.collection": ("Collection",),
     "kinto_models.models.expressions": ("Condition", "Expr", "col", "key"),
     "kinto_models.models.group": ("Group",),

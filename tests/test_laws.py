@@ -212,13 +212,18 @@ def wire_name(name: str) -> str:
     return "any-thing" if name == "anything" else name
 
 
+_LEFT_ALONE = [{"op": "remove", "path": f"/permissions/{ace}"} for ace in ("read", "write")]
+"""Takes what is to stay as it is out of a JSON patch."""
+
+
 def sent_fields(wire: Wire) -> set[str]:
     writes = [request for request in wire.sent if request.method == "PATCH"]
     names: set[str] = set()
     for request in writes:
         body = json.loads(request.body or b"")
         if isinstance(body, list):
-            names |= {op["path"].removeprefix("/data/").replace("~1", "/").replace("~0", "~") for op in body}
+            paths = [op["path"] for op in body if op not in _LEFT_ALONE]
+            names |= {path.removeprefix("/data/").replace("~1", "/").replace("~0", "~") for path in paths}
         else:
             names |= set(body["data"])
     return names

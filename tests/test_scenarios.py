@@ -17,6 +17,7 @@ from kinto_models import (
     AsyncClient,
     BatchError,
     Bucket,
+    ChangeSet,
     Client,
     Collection,
     ConflictError,
@@ -83,6 +84,7 @@ class Verbs(Protocol[R]):
     async def delete_all(self) -> int: ...
     async def refresh(self, obj: R) -> bool: ...
     async def count(self) -> int: ...
+    async def changes(self, since: int | None = None) -> ChangeSet[R]: ...
     async def timestamp(self) -> int: ...
     async def ask(self, build: Callable[[Any], Any]) -> Any:
         """What an ending of a query gives: ``ask(lambda tasks: tasks.find(...).all())``."""
@@ -375,6 +377,18 @@ async def test_unknown_permissions_can_be_granted(tasks: Verbs[Task], stored: Ha
     found.permissions.read.add("account:dave")
     assert (await tasks.save(found)).changed == {"permissions"}
     assert set((await tasks.get("t1")).permissions.read) == {"account:carol", "account:dave"}
+
+
+async def test_changes_since_a_moment(tasks: Verbs[Task]) -> None:
+    await tasks.create(Task(id="t1", title="x"))
+    await tasks.create(Task(id="t2", title="x"))
+    since = (await tasks.changes()).timestamp
+    await tasks.patch("t1", title="y")
+    await tasks.delete("t2")
+    found = await tasks.changes(since)
+    assert [(task.id, task.title) for task in found.updated] == [("t1", "y")]
+    assert [stone.id for stone in found.deleted] == ["t2"]
+    assert not await tasks.changes(found.timestamp)
 
 
 async def test_force_overwrites_what_was_changed_only(tasks: Verbs[Task], stored: Has) -> None:

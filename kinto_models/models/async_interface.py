@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, overload
 from pydantic import BaseModel
 from typing_extensions import Self
 
+from kinto_models.models.changes import ChangeSet
 from kinto_models.models.expressions import Condition
 from kinto_models.models.interface import OnConflict, Page, SaveResult
 from kinto_models.models.outcomes import BulkResult, Outcome, Progress
@@ -238,6 +239,14 @@ class AsyncObjects(Protocol[R]):
 
     async def timestamp(self) -> int:
         """The timestamp of the list, in milliseconds, by one HEAD request. It grows with each change in it."""
+        ...
+
+    async def changes(self, since: int | None = None) -> ChangeSet[R]:
+        """What happened since a timestamp. See ``Objects.changes``."""
+        ...
+
+    def watch(self, since: int | None = None, *, interval: float = 10.0) -> AsyncIterator[ChangeSet[R]]:
+        """``changes()`` again and again: ``async for found in tasks.watch():``. See ``Objects.watch``."""
         ...
 
     def sibling(self, model: type[S], *, bucket: str | None = None, collection: str | None = None) -> AsyncObjects[S]:

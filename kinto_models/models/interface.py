@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from typing_extensions import Self
 
 from kinto_models.errors import ConflictError
+from kinto_models.models.changes import ChangeSet
 from kinto_models.models.expressions import Condition
 from kinto_models.models.outcomes import BulkResult, Outcome, Progress
 from kinto_models.models.plans import Plan
@@ -407,6 +408,31 @@ class Objects(Protocol[R]):
 
     def timestamp(self) -> int:
         """The timestamp of the list, in milliseconds, by one HEAD request. It grows with each change in it."""
+        ...
+
+    def changes(self, since: int | None = None) -> ChangeSet[R]:
+        """What happened since a timestamp: objects that are new or changed, tombstones of those that were deleted, and
+        the timestamp to go on from. Where nothing did, the server says so without a body.
+
+        Parameters:
+            since: milliseconds, such as ``ChangeSet.timestamp`` or ``timestamp()`` gave; None for all that is there.
+
+        Raises:
+            QueryError: not a timestamp.
+        """
+        ...
+
+    def watch(self, since: int | None = None, *, interval: float = 10.0) -> Iterator[ChangeSet[R]]:
+        """``changes()`` again and again, without an end: gives each that is not empty, and waits.
+
+        Parameters:
+            since: milliseconds to begin at; None for now.
+            interval: seconds between two requests. The server's ``Backoff`` counts where it is longer
+                (https://docs.kinto-storage.org/en/stable/api/1.x/backoff.html).
+
+        Raises:
+            ValueError: ``interval`` is no number above 0.
+        """
         ...
 
     def sibling(self, model: type[S], *, bucket: str | None = None, collection: str | None = None) -> Objects[S]:

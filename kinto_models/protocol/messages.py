@@ -17,6 +17,7 @@ __all__ = [
     "Conversation",
     "Emit",
     "Operation",
+    "Pause",
     "Request",
     "Response",
     "Started",
@@ -125,7 +126,14 @@ class Call:
     function: Callable[[], object]
 
 
-Step: TypeAlias = "Operation[Any] | Ahead[Any] | Started | Call"
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Asks for nothing to be done for a while."""
+
+    seconds: float
+
+
+Step: TypeAlias = "Operation[Any] | Ahead[Any] | Started | Call | Pause"
 Conversation: TypeAlias = "Generator[Step, Any, T]"
 """Several operations with a decision between them: yields operations, receives their results, returns its own.
 

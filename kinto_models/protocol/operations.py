@@ -10,15 +10,16 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from dataclasses import replace as replaced
+from typing import Any, Final, TypeVar
 
 from kinto_models.errors import InvalidAnswerError
 from kinto_models.protocol.bodies import BASIC, Patch
 from kinto_models.protocol.etags import IF_ABSENT, if_match, if_none_match, timestamp_of
-from kinto_models.protocol.filters import Query
+from kinto_models.protocol.filters import Query, Sort
 from kinto_models.protocol.messages import Operation, Request, Response
 from kinto_models.protocol.paths import Plural
-from kinto_models.protocol.refusals import error_of
+from kinto_models.protocol.refusals import backoff_of, error_of
 
 __all__ = [
     "Answer",
@@ -39,6 +40,7 @@ __all__ = [
 T = TypeVar("T")
 
 _TOMBSTONE: Final = {"id", "last_modified", "deleted"}
+_NOTHING: Final = b'{"data":[]}'
 _JSON: Final = {"Content-Type": BASIC}
 _NEW_JSON: Final = {**_JSON, **IF_ABSENT}
 
@@ -70,6 +72,7 @@ class Listing:
         request: what was asked.
         next_page: the address that the server gave for the next page, unchecked, or None on the last.
         root: the server's root.
+        backoff: seconds that the server asks its clients to wait before they come again.
     """
 
     body: bytes = field(repr=False)
@@ -77,20 +80,27 @@ class Listing:
     request: Request
     next_page: str | None
     root: str
+    backoff: float = 0.0
 
     def alive(self) -> Listing:
         """The same without its tombstones, ``{"id", "last_modified", "deleted": true}`` and no more."""
-        if b'"deleted"' not in self.body:
-            return self
+        return self._only(lambda each: not _is_tombstone(each)) if b'"deleted"' in self.body else self
+
+    def dead(self) -> Listing:
+        """Its tombstones only."""
+        return self._only(_is_tombstone) if b'"deleted"' in self.body else replaced(self, body=_NOTHING)
+
+    def _only(self, wanted: Callable[[Any], bool]) -> Listing:
         try:
             data = json.loads(self.body)["data"]
-            alive = [each for each in data if not (each.get("deleted") is True and each.keys() == _TOMBSTONE)]
+            kept = [each for each in data if wanted(each)]
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
             return self  # whoever reads it says what is wrong with it
-        if len(alive) == len(data):
-            return self
-        body = json.dumps({"data": alive}).encode()
-        return Listing(body, self.timestamp, self.request, self.next_page, self.root)
+        return self if len(kept) == len(data) else replaced(self, body=json.dumps({"data": kept}).encode())
+
+
+def _is_tombstone(each: Any) -> bool:
+    return each.get("deleted") is True and each.keys() == _TOMBSTONE
 
 
 def _operation(request: Request, read: Callable[[Response], T], *accepted: int) -> Operation[T]:
@@ -158,14 +168,23 @@ def delete(place: Plural, object_id: str, *, only: int | None) -> Operation[Answ
 def _list(request: Request) -> Operation[Listing]:
     def read(response: Response) -> Listing:
         next_page = response.headers.get("Next-Page")
-        return Listing(response.body, timestamp_of(response), request, next_page, response.root)
+        body = _NOTHING if response.status == 304 else response.body
+        return Listing(body, timestamp_of(response), request, next_page, response.root, backoff_of(response))
 
-    return _operation(request, read, 200)
+    return _operation(request, read, 200, *([304] if "If-None-Match" in request.headers else []))
 
 
 def get_list(place: Plural, query: Query) -> Operation[Listing]:
     """Reads one page; ``paging.pages`` goes on."""
     return _list(Request("GET", query.at(place.path)))
+
+
+def get_changes(place: Plural, since: int | None) -> Operation[Listing]:
+    """Reads the first page of what changed after ``since``, deletions included, in the order of the changes. A 304,
+    which says that nothing did, is an empty page.
+    """
+    query = Query(sort=(Sort("last_modified"),), since=since)
+    return _list(Request("GET", query.at(place.path), if_none_match(since)))
 
 
 def delete_listed(place: Plural, query: Query) -> Operation[Listing]:
@@ -178,7 +197,8 @@ def delete_listed(place: Plural, query: Query) -> Operation[Listing]:
 
 def relist(listing: Listing, target: str) -> Operation[Listing]:
     """The same as made this page, at another target of the same server."""
-    return _list(Request(listing.request.method, target, listing.request.headers))
+    headers = {name: value for name, value in listing.request.headers.items() if name != "If-None-Match"}
+    return _list(Request(listing.request.method, target, headers))
 
 
 def _head(place: Plural, query: Query, read: Callable[[Mapping[str, str]], int | None]) -> Operation[int]:

@@ -68,6 +68,14 @@ def retry_after(response: Response) -> float | None:
         return None
 
 
+def backoff_of(response: Response) -> float:
+    """Seconds that the answer asks all clients to wait before their next request; 0 where it asks nothing
+    (https://docs.kinto-storage.org/en/stable/api/1.x/backoff.html).
+    """
+    value = (response.headers.get("Backoff") or "").strip()
+    return float(value) if value.isascii() and value.isdigit() else 0.0
+
+
 def _refusal(request: Request, response: Response) -> StatusError:
     body = _body(response)
     errno, reason, details = body.get("errno"), body.get("message") or body.get("error"), body.get("details")

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias, TypeVar
 
 from kinto_models.errors import TLSError, TransportError
-from kinto_models.protocol.messages import Operation, Request, Response
+from kinto_models.protocol.messages import Operation, Pause, Request, Response
 from kinto_models.protocol.refusals import retry_after
 
-__all__ = ["DEFAULT_POLICY", "Attempts", "Pause", "RetryPolicy", "attempts"]
+__all__ = ["DEFAULT_POLICY", "Attempts", "RetryPolicy", "attempts"]
 
 
 T = TypeVar("T")
@@ -67,13 +67,6 @@ def _failed(outcome: Response | TransportError) -> bool:
     if isinstance(outcome, Response):
         return outcome.status in (500, 502, 503, 504)
     return not isinstance(outcome, TLSError)  # a certificate does not get better
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Asks the runner to wait."""
-
-    seconds: float
 
 
 Attempts: TypeAlias = Generator["Request | Pause", "Response | TransportError | None", T]

@@ -16,13 +16,14 @@ from kinto_models.protocol.messages import (
     Conversation,
     Emit,
     Operation,
+    Pause,
     Response,
     Started,
     Step,
     Stream,
     hand,
 )
-from kinto_models.protocol.retry import Pause, RetryPolicy, attempts
+from kinto_models.protocol.retry import RetryPolicy, attempts
 from kinto_models.repository.limits import Limits
 from kinto_models.repository.runner import log_pause
 from kinto_models.transports.base import AsyncTransport
@@ -115,6 +116,8 @@ class AsyncRunner:
             started[:] = [asyncio.ensure_future(self.run(step.operation))]  # the one before was waited for
             await asyncio.sleep(0)  # it goes off now, and not when this task waits for the next time
             return Started(started[0])
+        if isinstance(step, Pause):
+            return await self._sleep(step.seconds)
         if isinstance(step, Call):
             result = step.function()
             return await result if isinstance(result, Awaitable) else result

@@ -10,12 +10,13 @@ from pydantic import BaseModel
 from typing_extensions import Self
 
 from kinto_models.errors import NotSentError
+from kinto_models.models.changes import ChangeSet
 from kinto_models.models.expressions import Condition
 from kinto_models.models.interface import OnConflict, SaveResult
 from kinto_models.models.outcomes import Outcome, called
 from kinto_models.models.stored import Stored, state_of
 from kinto_models.protocol.messages import Conversation
-from kinto_models.repository import conflicts, reads, writes
+from kinto_models.repository import changes, conflicts, reads, writes
 from kinto_models.repository.chunk import Entry
 from kinto_models.repository.delivery import Delivery, batch_error, unsent
 from kinto_models.repository.mapper import Mapper
@@ -243,6 +244,10 @@ class BatchRepository(Generic[R]):
         """A query, whose endings return an ``Outcome``. See ``Objects.find``."""
         mapper = self._mapper
         return BatchQuery(self._batch, mapper.place, self._repository, mapper.model).where(*conditions)
+
+    def changes(self, since: int | None = None) -> Outcome[ChangeSet[R]]:
+        """What happened since a timestamp. See ``Objects.changes``."""
+        return self._batch.add(self._mapper.model, lambda: changes.changes(self._mapper, since))
 
     def count(self) -> Outcome[int]:
         """How many objects there are."""

@@ -8,7 +8,7 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final, Generic, Literal, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar, cast
 
 from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
@@ -33,7 +33,7 @@ from kinto_models.protocol.operations import Answer, Listing
 from kinto_models.protocol.paths import Plural
 from kinto_models.types import Data
 
-__all__ = ["Draft", "Mapper", "Tombstone", "load_one", "load_page", "send"]
+__all__ = ["Draft", "Mapper", "load_one", "load_page", "send"]
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -56,15 +56,6 @@ def _nothing_collected() -> Generator[None, None, None]:
 
 class _One(TypedDict, Generic[T]):
     data: T
-
-
-class Tombstone(BaseModel):
-    """What is left of a deleted object, and what a deletion answers
-    (https://docs.kinto-storage.org/en/stable/api/1.x/records.html).
-    """
-
-    id: str
-    deleted: Literal[True]
 
 
 _ENVELOPE: Any = _One

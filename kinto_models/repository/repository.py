@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
 
 from kinto_models.models.async_interface import AsyncObjects
+from kinto_models.models.changes import ChangeSet
 from kinto_models.models.expressions import Condition
 from kinto_models.models.interface import Objects, OnConflict, SaveResult
 from kinto_models.models.outcomes import BulkResult, Outcome, Progress
 from kinto_models.models.plans import Plan
 from kinto_models.models.stored import Stored
 from kinto_models.protocol.messages import Conversation
-from kinto_models.repository import conflicts, plans, reads, writes
+from kinto_models.repository import changes, conflicts, plans, reads, writes
 from kinto_models.repository.bulk import Bulk, listed
 from kinto_models.repository.mapper import Mapper
 from kinto_models.repository.places import place_of
@@ -184,6 +185,12 @@ class Repository(Placed[R], Objects[R]):
     def timestamp(self) -> int:
         return self.find().timestamp()
 
+    def changes(self, since: int | None = None) -> ChangeSet[R]:
+        return self._runner.converse(changes.changes(self._mapper, since))
+
+    def watch(self, since: int | None = None, *, interval: float = 10.0) -> Iterator[ChangeSet[R]]:
+        return self._runner.stream(changes.watch(self._mapper, since, interval))
+
     def sibling(self, model: type[S], *, bucket: str | None = None, collection: str | None = None) -> Repository[S]:
         return Repository(self._runner, model, bucket if bucket is not None else self._bucket, collection)
 
@@ -306,6 +313,12 @@ class AsyncRepository(Placed[R], AsyncObjects[R]):
 
     async def timestamp(self) -> int:
         return await self.find().timestamp()
+
+    async def changes(self, since: int | None = None) -> ChangeSet[R]:
+        return await self._runner.converse(changes.changes(self._mapper, since))
+
+    def watch(self, since: int | None = None, *, interval: float = 10.0) -> AsyncIterator[ChangeSet[R]]:
+        return self._runner.stream(changes.watch(self._mapper, since, interval))
 
     def sibling(
         self, model: type[S], *, bucket: str | None = None, collection: str | None = None

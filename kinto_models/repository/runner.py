@@ -18,6 +18,7 @@ from kinto_models.protocol.messages import (
     Conversation,
     Emit,
     Operation,
+    Pause,
     Request,
     Response,
     Started,
@@ -26,7 +27,7 @@ from kinto_models.protocol.messages import (
     called,
     hand,
 )
-from kinto_models.protocol.retry import Pause, RetryPolicy, attempts
+from kinto_models.protocol.retry import RetryPolicy, attempts
 from kinto_models.repository.limits import Limits
 from kinto_models.transports.base import SENT, Transport
 
@@ -116,6 +117,8 @@ class Runner:
     def _result(self, step: Step) -> Any:
         if isinstance(step, Ahead):
             return self._started(step.operation)
+        if isinstance(step, Pause):
+            return self._sleep(step.seconds)
         if isinstance(step, Call):
             return called(step)
         return step.future.result() if isinstance(step, Started) else self.run(step)

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from typing_extensions import Self
 
 from kinto_models.errors import MultipleResultsError, NoResultError, QueryError
+from kinto_models.models.changes import Tombstone
 from kinto_models.models.expressions import Condition, conditions, sort_keys
 from kinto_models.models.interface import Page
 from kinto_models.models.stored import Stored
@@ -19,9 +20,9 @@ from kinto_models.protocol.messages import Conversation, Emit, Stream, drain, ha
 from kinto_models.protocol.operations import Listing
 from kinto_models.protocol.paging import pages
 from kinto_models.protocol.paths import Plural
-from kinto_models.repository.mapper import Tombstone, load_page, send
+from kinto_models.repository.mapper import load_page, send
 
-__all__ = ["Selection", "delete_pages"]
+__all__ = ["Selection", "delete_pages", "milliseconds"]
 
 T = TypeVar("T", bound=BaseModel)
 M = TypeVar("M", bound=BaseModel)
@@ -68,11 +69,11 @@ class Selection(Generic[T]):
 
     def since(self, timestamp: int) -> Self:
         """Only objects changed after this timestamp, in milliseconds. Deleted ones are not listed."""
-        return self._with(since=_milliseconds("since", timestamp))
+        return self._with(since=milliseconds("since", timestamp))
 
     def before(self, timestamp: int) -> Self:
         """Only objects changed before this timestamp, in milliseconds. Deleted ones are not listed."""
-        return self._with(before=_milliseconds("before", timestamp))
+        return self._with(before=milliseconds("before", timestamp))
 
     def _with(self, **changes: Any) -> Self:
         changed = type(self)(self._runner, self._place, self._objects, self._result)
@@ -180,7 +181,12 @@ def _at_least_one(what: str, number: int) -> None:
         raise QueryError(f"{what}() takes a number of objects from 1 up, not {number!r}")
 
 
-def _milliseconds(what: str, timestamp: int) -> int:
+def milliseconds(what: str, timestamp: int) -> int:
+    """The timestamp, if it can be one.
+
+    Raises:
+        QueryError: it is not a positive number.
+    """
     if isinstance(timestamp, bool) or not isinstance(timestamp, int) or timestamp < 1:
         raise QueryError(f"{what}() takes a timestamp in milliseconds, such as task.last_modified, not {timestamp!r}")
     return timestamp

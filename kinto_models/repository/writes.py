@@ -20,6 +20,7 @@ from kinto_models.errors import (
     StatusError,
     UnknownPermissionsError,
 )
+from kinto_models.models.changes import Tombstone
 from kinto_models.models.ids import ServerIds
 from kinto_models.models.interface import SaveResult
 from kinto_models.models.stored import Stored, state_of
@@ -29,7 +30,7 @@ from kinto_models.protocol.bodies import Patch, basic_patch, envelope
 from kinto_models.protocol.filters import Query as Wire
 from kinto_models.protocol.messages import Conversation
 from kinto_models.protocol.operations import Answer
-from kinto_models.repository.mapper import Draft, Mapper, Tombstone, load_one, send
+from kinto_models.repository.mapper import Draft, Mapper, load_one, send
 from kinto_models.repository.patches import grant_patch, patch_of
 from kinto_models.repository.reads import NO_OBJECT, NO_PARENT, get
 from kinto_models.repository.selection import delete_pages

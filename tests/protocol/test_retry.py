@@ -19,8 +19,8 @@ from kinto_models.errors import (
     TLSError,
     TransportError,
 )
-from kinto_models.protocol.messages import Operation, Request, Response
-from kinto_models.protocol.retry import DEFAULT_POLICY, Pause, RetryPolicy, attempts
+from kinto_models.protocol.messages import Operation, Pause, Request, Response
+from kinto_models.protocol.retry import DEFAULT_POLICY, RetryPolicy, attempts
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _READS = ("GET", "HEAD")

@@ -362,7 +362,7 @@ def _made(number: int, alive: set[int], most: list[int]) -> Iterator[Task]:
 
 
 _ROOT = b'{"settings":{"batch_max_requests":500}}'
-_GONE = b'{"status":200,"body":{"data":{"id":"t","deleted":true}}}'
+_GONE = b'{"status":200,"body":{"data":{"id":"t","last_modified":5,"deleted":true}}}'
 _MISSING = b'{"status":404,"body":{"errno":110}}'
 
 

@@ -27,6 +27,7 @@ from kinto_models import (
     Bucket,
     BucketPermissions,
     BulkResult,
+    ChangeSet,
     Client,
     Collection,
     CollectionPermissions,
@@ -46,6 +47,7 @@ from kinto_models import (
     Repository,
     Revision,
     SaveResult,
+    Tombstone,
     aconnect,
     col,
     connect,
@@ -133,6 +135,10 @@ def models() -> None:
 def queries(tasks: Repository[Task]) -> None:
     assert_type(tasks.find(Task.done), Query[Task])
     assert_type(tasks.find().first(), Task | None)
+    assert_type(tasks.changes(5), ChangeSet[Task])
+    assert_type(tasks.changes().updated, list[Task])
+    assert_type(tasks.changes().deleted[0], Tombstone)
+    assert_type(next(tasks.watch()), ChangeSet[Task])
     assert_type(tasks.modify("t1", lambda task: task.tags.append("a")), Task)
     assert_type(tasks.find().one(), Task)
     assert_type(tasks.find().one_or_none(), Task | None)
