@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from kinto_models.models.bucket import Bucket
     from kinto_models.models.changes import ChangeSet, Tombstone
     from kinto_models.models.collection import Collection
+    from kinto_models.models.edits import Edit, Editor, edit
     from kinto_models.models.expressions import Condition, Expr, col, key
     from kinto_models.models.group import Group
     from kinto_models.models.ids import IdGenerator, ServerIds, UUID4Ids
@@ -70,6 +71,8 @@ __all__ = [
     "Collection",
     "CollectionPermissions",
     "Condition",
+    "Edit",
+    "Editor",
     "Expr",
     "Finder",
     "Group",
@@ -96,6 +99,7 @@ __all__ = [
     "aconnect",
     "col",
     "connect",
+    "edit",
     "key",
 ]
 __all__ += errors.__all__
@@ -110,6 +114,7 @@ _HOMES = {
     "kinto_models.models.bucket": ("Bucket",),
     "kinto_models.models.changes": ("ChangeSet", "Tombstone"),
     "kinto_models.models.collection": ("Collection",),
+    "kinto_models.models.edits": ("Edit", "Editor", "edit"),
     "kinto_models.models.expressions": ("Condition", "Expr", "col", "key"),
     "kinto_models.models.group": ("Group",),
     "kinto_models.models.ids": ("IdGenerator", "ServerIds", "UUID4Ids"),

@@ -21,6 +21,7 @@ from kinto_models import (
     Client,
     Collection,
     ConflictError,
+    Edit,
     ForbiddenError,
     Group,
     InvalidIdError,
@@ -38,6 +39,7 @@ from kinto_models import (
     ServerIds,
     UnknownPermissionsError,
     col,
+    edit,
 )
 from kinto_models.embedded import EmbeddedServer
 from kinto_models.models.stored import Stored
@@ -79,7 +81,7 @@ class Verbs(Protocol[R]):
     async def save(self, obj: R, *, force: bool = False, on_conflict: OnConflict = "raise") -> SaveResult: ...
     async def modify(self, object_id: str, change: Callable[[R], object]) -> R: ...
     async def replace(self, obj: R, *, force: bool = False) -> SaveResult: ...
-    async def patch(self, target: R | str, /, **changes: Any) -> Any: ...
+    async def patch(self, target: R | str, /, *edits: Edit, **changes: Any) -> Any: ...
     async def delete(self, target: R | str, *, force: bool = False, missing_ok: bool = False) -> bool: ...
     async def delete_all(self) -> int: ...
     async def refresh(self, obj: R) -> bool: ...
@@ -377,6 +379,13 @@ async def test_unknown_permissions_can_be_granted(tasks: Verbs[Task], stored: Ha
     found.permissions.read.add("account:dave")
     assert (await tasks.save(found)).changed == {"permissions"}
     assert set((await tasks.get("t1")).permissions.read) == {"account:carol", "account:dave"}
+
+
+async def test_an_edit_changes_a_part_where_it_is(tasks: Verbs[Task], stored: Has) -> None:
+    task = await tasks.create(Task(id="t1", title="x", tags=["a"]))
+    assert (await tasks.patch(task, edit(Task.tags).append("b"), title="y")).changed == {"tags", "title"}
+    assert (await tasks.patch("t1", edit(Task.tags).remove(0))).tags == ["b"]
+    assert stored("t1") == _fields(title="y", tags=["b"])
 
 
 async def test_changes_since_a_moment(tasks: Verbs[Task]) -> None:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from typing_extensions import Self
 
 from kinto_models.models.changes import ChangeSet
+from kinto_models.models.edits import Edit
 from kinto_models.models.expressions import Condition
 from kinto_models.models.interface import OnConflict, Page, SaveResult
 from kinto_models.models.outcomes import BulkResult, Outcome, Progress
@@ -153,10 +154,10 @@ class AsyncObjects(Protocol[R]):
         ...
 
     @overload
-    async def patch(self, target: R, /, **changes: Any) -> SaveResult: ...
+    async def patch(self, target: R, /, *edits: Edit, **changes: Any) -> SaveResult: ...
     @overload
-    async def patch(self, target: str, /, **changes: Any) -> R: ...
-    async def patch(self, target: Any, /, **changes: Any) -> Any:
+    async def patch(self, target: str, /, *edits: Edit, **changes: Any) -> R: ...
+    async def patch(self, target: Any, /, *edits: Edit, **changes: Any) -> Any:
         """Writes these fields only, of an instance or of the object with this id. See ``Objects.patch``."""
         ...
 

@@ -20,7 +20,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 from kinto_models.errors import QueryError
 from kinto_models.protocol.filters import Filter, Operator, Sort
 
-__all__ = ["Condition", "Expr", "col", "conditions", "key", "sort_keys", "wire_name"]
+__all__ = ["Condition", "Expr", "col", "conditions", "field_of", "key", "sort_keys", "wire_name"]
 
 _NOT_AS_TEXT = (Decimal, timedelta)
 
@@ -130,6 +130,11 @@ class _Field:
     def _dump(self, value: Any) -> Any:
         holder = (self.owner or BaseModel).model_construct(**{self.name: value})
         return holder.model_dump(mode="json", include={self.name}, warnings="error")[self.name]
+
+
+def field_of(expr: Expr[Any]) -> _Field:
+    """Where an expression points to."""
+    return expr._field
 
 
 class Expr(Generic[T]):

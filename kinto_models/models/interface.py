@@ -15,6 +15,7 @@ from typing_extensions import Self
 
 from kinto_models.errors import ConflictError
 from kinto_models.models.changes import ChangeSet
+from kinto_models.models.edits import Edit
 from kinto_models.models.expressions import Condition
 from kinto_models.models.outcomes import BulkResult, Outcome, Progress
 from kinto_models.models.plans import Plan
@@ -259,11 +260,12 @@ class Objects(Protocol[R]):
         ...
 
     @overload
-    def patch(self, target: R, /, **changes: Any) -> SaveResult: ...
+    def patch(self, target: R, /, *edits: Edit, **changes: Any) -> SaveResult: ...
     @overload
-    def patch(self, target: str, /, **changes: Any) -> R: ...
-    def patch(self, target: Any, /, **changes: Any) -> Any:
-        """Writes these fields only, of an instance or of the object with this id.
+    def patch(self, target: str, /, *edits: Edit, **changes: Any) -> R: ...
+    def patch(self, target: Any, /, *edits: Edit, **changes: Any) -> Any:
+        """Changes these fields only, of an instance or of the object with this id: whole ones by name, parts of them by
+        ``edit()``, as in ``tasks.patch("first", edit(Task.tags).append("docs"))``.
 
         With an id nothing is read before, there is no ETag to check, and the object is returned as it is afterwards.
         Values are checked by their fields' types and constraints; the validators of a whole model cannot run.
@@ -274,6 +276,8 @@ class Objects(Protocol[R]):
             ReadOnlyFieldError: a field that is fixed after creation; nothing is sent.
             ConflictError: the object changed since the instance was read.
             NotFoundError: there is none.
+            InvalidRequestError: an edit that the stored object does not allow, such as one of a list that it lacks.
+            ValueError: the instance has unsaved changes in a field that is to be edited.
         """
         ...
 

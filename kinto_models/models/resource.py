@@ -13,6 +13,7 @@ from typing_extensions import Self
 from kinto_models.errors import NoClientError
 from kinto_models.models import binding
 from kinto_models.models.async_interface import AsyncFinder, AsyncObjects
+from kinto_models.models.edits import Edit
 from kinto_models.models.expressions import Condition
 from kinto_models.models.interface import Finder, Objects, OnConflict, SaveResult
 from kinto_models.models.merging import rebase
@@ -75,13 +76,16 @@ class Resource(Stored):
         """
         return objects_of(self).save(self, force=force, on_conflict=on_conflict)
 
-    def patch(self, **changes: Any) -> SaveResult:
-        """Writes these fields only, and sets them here once the server has taken them.
+    def patch(self, *edits: Edit, **changes: Any) -> SaveResult:
+        """Changes these fields only, and here once the server has taken them: whole ones by name, parts of them by
+        ``edit()``, as in ``task.patch(edit(Task.tags).append("docs"), title="New")``.
 
         Other changes of the instance stay unsaved. Raises as ``save()`` does, and ``TypeError`` for a field that the
-        class does not have.
+        class does not have, and:
+            InvalidRequestError: an edit that the stored object does not allow, such as one of a list that it lacks.
+            ValueError: unsaved changes in a field that is to be edited.
         """
-        return objects_of(self).patch(self, **changes)
+        return objects_of(self).patch(self, *edits, **changes)
 
     def replace(self, *, force: bool = False) -> SaveResult:
         """Writes every field, by PUT: what the server has and the instance has not is gone.
@@ -134,9 +138,9 @@ class Resource(Stored):
         """
         return await async_objects_of(self).save(self, force=force, on_conflict=on_conflict)
 
-    async def apatch(self, **changes: Any) -> SaveResult:
+    async def apatch(self, *edits: Edit, **changes: Any) -> SaveResult:
         """Writes these fields only: see ``patch()``."""
-        return await async_objects_of(self).patch(self, **changes)
+        return await async_objects_of(self).patch(self, *edits, **changes)
 
     async def areplace(self, *, force: bool = False) -> SaveResult:
         """Writes every field: see ``replace()``."""

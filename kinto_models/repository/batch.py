@@ -11,6 +11,7 @@ from typing_extensions import Self
 
 from kinto_models.errors import NotSentError
 from kinto_models.models.changes import ChangeSet
+from kinto_models.models.edits import Edit
 from kinto_models.models.expressions import Condition
 from kinto_models.models.interface import OnConflict, SaveResult
 from kinto_models.models.outcomes import Outcome, called
@@ -75,9 +76,9 @@ class Collected:
         """Writes every field of the object, as its own ``replace()``."""
         return self._of(obj).replace(obj, force=force)
 
-    def patch(self, obj: Stored, /, **changes: Any) -> Outcome[SaveResult]:
+    def patch(self, obj: Stored, /, *edits: Edit, **changes: Any) -> Outcome[SaveResult]:
         """Writes these fields of the object only, as its own ``patch()``."""
-        return self._of(obj).patch(obj, **changes)
+        return self._of(obj).patch(obj, *edits, **changes)
 
     def delete(self, obj: Stored, *, force: bool = False, missing_ok: bool = False) -> Outcome[bool]:
         """Deletes the object, as its own ``delete()``."""
@@ -221,12 +222,12 @@ class BatchRepository(Generic[R]):
         return self._batch.add(obj, lambda: writes.replace(self._mapper, obj, force=force))
 
     @overload
-    def patch(self, target: R, /, **changes: Any) -> Outcome[SaveResult]: ...
+    def patch(self, target: R, /, *edits: Edit, **changes: Any) -> Outcome[SaveResult]: ...
     @overload
-    def patch(self, target: str, /, **changes: Any) -> Outcome[R]: ...
-    def patch(self, target: R | str, /, **changes: Any) -> Outcome[Any]:
+    def patch(self, target: str, /, *edits: Edit, **changes: Any) -> Outcome[R]: ...
+    def patch(self, target: R | str, /, *edits: Edit, **changes: Any) -> Outcome[Any]:
         """Writes these fields only, of an instance or of the object with this id. See ``Objects.patch``."""
-        return self._batch.add(target, lambda: writes.patch_either(self._mapper, target, changes))
+        return self._batch.add(target, lambda: writes.patch_either(self._mapper, target, edits, changes))
 
     def delete(self, target: R | str, *, force: bool = False, missing_ok: bool = False) -> Outcome[bool]:
         """Deletes an object. See ``Objects.delete``."""

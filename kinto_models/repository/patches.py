@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
+from kinto_models.models.edits import Edit
 from kinto_models.models.permissions import Grants
 from kinto_models.models.tracking import Changes
 from kinto_models.protocol.bodies import Patch, basic_patch, json_patch
 
-__all__ = ["grant_patch", "patch_of"]
+__all__ = ["edit_patch", "grant_patch", "patch_of"]
 
 _Operations: TypeAlias = "list[dict[str, Any]]"
 
@@ -40,6 +42,27 @@ def grant_patch(changes: Changes, pending: Mapping[str, Grants], shown: Mapping[
         operations += [_add(f"/permissions/{ace}/{_pointer(principal)}", principal) for principal in granted]
         operations += [_remove(f"/permissions/{ace}/{_pointer(principal)}") for principal in revoked]
     return json_patch(operations + _leaving_alone(touched)) if operations else None
+
+
+def edit_patch(edits: Sequence[Edit], changes: Changes) -> Patch:
+    """Operations in their order, and then changes of whole fields. Not by a merge patch where that could say it: the
+    server would write all permissions again, as they were when it read them.
+    """
+    if all(each.how == "set" and len(each.path) == 1 for each in edits):
+        return patch_of(
+            replace(changes, written={**{each.path[0]: each.value for each in edits}, **changes.written}), {}
+        )
+    operations = [operation for each in edits for operation in _of_edit(each)]
+    return json_patch(operations + _of_data(changes) + _leaving_alone(()))
+
+
+def _of_edit(each: Edit) -> _Operations:
+    path = "/".join(["/data", *map(_pointer, each.path)])
+    if each.how == "unset":  # what is not there cannot be removed, but what was just added can
+        return [_add(path, None), _remove(path)]
+    if each.how == "remove":
+        return [_remove(path)]
+    return [{**_add(path, each.value), "op": "test" if each.how == "test" else "add"}]
 
 
 def _of_data(changes: Changes) -> _Operations:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
 
 from kinto_models.models.async_interface import AsyncObjects
 from kinto_models.models.changes import ChangeSet
+from kinto_models.models.edits import Edit
 from kinto_models.models.expressions import Condition
 from kinto_models.models.interface import Objects, OnConflict, SaveResult
 from kinto_models.models.outcomes import BulkResult, Outcome, Progress
@@ -98,11 +99,11 @@ class Repository(Placed[R], Objects[R]):
         return self._runner.converse(writes.replace(self._mapper, obj, force=force))
 
     @overload
-    def patch(self, target: R, /, **changes: Any) -> SaveResult: ...
+    def patch(self, target: R, /, *edits: Edit, **changes: Any) -> SaveResult: ...
     @overload
-    def patch(self, target: str, /, **changes: Any) -> R: ...
-    def patch(self, target: R | str, /, **changes: Any) -> Any:
-        return self._runner.converse(writes.patch_either(self._mapper, target, changes))
+    def patch(self, target: str, /, *edits: Edit, **changes: Any) -> R: ...
+    def patch(self, target: R | str, /, *edits: Edit, **changes: Any) -> Any:
+        return self._runner.converse(writes.patch_either(self._mapper, target, edits, changes))
 
     def delete(self, target: R | str, *, force: bool = False, missing_ok: bool = False) -> bool:
         return self._runner.converse(writes.delete(self._mapper, target, force=force, missing_ok=missing_ok))
@@ -226,11 +227,11 @@ class AsyncRepository(Placed[R], AsyncObjects[R]):
         return await self._runner.converse(writes.replace(self._mapper, obj, force=force))
 
     @overload
-    async def patch(self, target: R, /, **changes: Any) -> SaveResult: ...
+    async def patch(self, target: R, /, *edits: Edit, **changes: Any) -> SaveResult: ...
     @overload
-    async def patch(self, target: str, /, **changes: Any) -> R: ...
-    async def patch(self, target: R | str, /, **changes: Any) -> Any:
-        return await self._runner.converse(writes.patch_either(self._mapper, target, changes))
+    async def patch(self, target: str, /, *edits: Edit, **changes: Any) -> R: ...
+    async def patch(self, target: R | str, /, *edits: Edit, **changes: Any) -> Any:
+        return await self._runner.converse(writes.patch_either(self._mapper, target, edits, changes))
 
     async def delete(self, target: R | str, *, force: bool = False, missing_ok: bool = False) -> bool:
         return await self._runner.converse(writes.delete(self._mapper, target, force=force, missing_ok=missing_ok))

@@ -5,11 +5,9 @@ An instance is changed only by an answer: an error on the way leaves it as it wa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace as replaced
-from functools import lru_cache
-from typing import Annotated, Any, TypeVar
-
-from pydantic import TypeAdapter
+from typing import Any, TypeVar
 
 from kinto_models.errors import (
     AlreadyExistsError,
@@ -21,6 +19,7 @@ from kinto_models.errors import (
     UnknownPermissionsError,
 )
 from kinto_models.models.changes import Tombstone
+from kinto_models.models.edits import Edit, field_adapter
 from kinto_models.models.ids import ServerIds
 from kinto_models.models.interface import SaveResult
 from kinto_models.models.stored import Stored, state_of
@@ -31,7 +30,7 @@ from kinto_models.protocol.filters import Query as Wire
 from kinto_models.protocol.messages import Conversation
 from kinto_models.protocol.operations import Answer
 from kinto_models.repository.mapper import Draft, Mapper, load_one, send
-from kinto_models.repository.patches import grant_patch, patch_of
+from kinto_models.repository.patches import edit_patch, grant_patch, patch_of
 from kinto_models.repository.reads import NO_OBJECT, NO_PARENT, get
 from kinto_models.repository.selection import delete_pages
 
@@ -175,43 +174,64 @@ def overwrite(mapper: Mapper[R], draft: Draft[R], *, only: int | None) -> Conver
     return mapper.acknowledge(draft, answer)
 
 
-def patch(mapper: Mapper[R], obj: R, values: dict[str, Any]) -> Conversation[SaveResult]:
-    """Writes some fields of an instance, and leaves its other changes alone."""
+def patch(mapper: Mapper[R], obj: R, edits: Sequence[Edit], values: dict[str, Any]) -> Conversation[SaveResult]:
+    """Changes some fields of an instance, and leaves its other changes alone."""
     data = state_of(obj).data
     if data is None or not mapper.knows(obj):
         raise NotSavedError(f"{_called(obj)} was never read or saved here: save() it, or patch() it by its id")
+    edited = _edited(mapper, edits)
     _refuse_unknown(mapper, values)
     trial = parse(mapper.model, data).model_copy(update=values)
     wanted = mapper.draft(trial).changes(data)
     changes = _only_of(wanted, {wire_names(mapper.model).get(name, name) for name in values}, values)
-    if not changes:
+    if not changes and not edits:
         return SaveResult(created=False, changed=frozenset(), etag=obj.etag)
-    mapper.refuse_readonly(changes)
-    draft = Draft(obj, dump_json(obj), trial, {}, names=changes.names)
-    unsaved = diff(obj, data).names - changes.names
-    answer = yield from _patched(mapper, draft, patch_of(changes, draft.permissions), only=_unchanged(obj, force=False))
-    return mapper.acknowledge(draft, answer, keep=unsaved)
+    mapper.refuse_readonly(replaced(changes, names=changes.names | edited))
+    unsaved = diff(obj, data).names
+    if both := sorted(unsaved & edited):
+        raise ValueError(
+            f"{_called(obj)} has unsaved changes in {both[0]!r}: save() or refresh() it before that is edited"
+        )
+    draft = Draft(obj, dump_json(obj), trial, {}, names=changes.names | edited)
+    answer = yield from _patched(mapper, draft, edit_patch(edits, changes), only=_unchanged(obj, force=False))
+    return mapper.acknowledge(draft, answer, keep=unsaved - changes.names)
 
 
-def patch_by_id(mapper: Mapper[R], object_id: str, values: dict[str, Any]) -> Conversation[R]:
-    """Writes some fields of an object that was not read, and returns it as it is then."""
+def patch_by_id(mapper: Mapper[R], object_id: str, edits: Sequence[Edit], values: dict[str, Any]) -> Conversation[R]:
+    """Changes some fields of an object that was not read, and returns it as it is then."""
+    edited = _edited(mapper, edits)
     _refuse_unknown(mapper, values)
-    if not values:
+    if not values and not edits:
         raise TypeError("patch() takes at least one field to change")
     names, data = wire_names(mapper.model), {}
     for name, value in values.items():
-        checked = _field(mapper.model, name).validate_python(value) if name in names else value
+        checked = field_adapter(mapper.model, name).validate_python(value) if name in names else value
         holder = mapper.model.model_construct(**{name: checked})
         data[names.get(name, name)] = holder.model_dump(mode="json", include={name})[name]
     changes = Changes(data, names=frozenset(values))
-    mapper.refuse_readonly(changes)
-    answer = yield from send(operations.patch(mapper.place, object_id, patch_of(changes, {}), only=None))
+    mapper.refuse_readonly(replaced(changes, names=changes.names | edited))
+    answer = yield from send(operations.patch(mapper.place, object_id, edit_patch(edits, changes), only=None))
     return mapper.load(answer)
 
 
-def patch_either(mapper: Mapper[R], target: R | str, values: dict[str, Any]) -> Conversation[Any]:
-    """Writes some fields of an instance, or of the object with this id."""
-    return patch_by_id(mapper, target, values) if isinstance(target, str) else patch(mapper, target, values)
+def patch_either(
+    mapper: Mapper[R], target: R | str, edits: Sequence[Edit], values: dict[str, Any]
+) -> Conversation[Any]:
+    """Changes some fields of an instance, or of the object with this id."""
+    if isinstance(target, str):
+        return patch_by_id(mapper, target, edits, values)
+    return patch(mapper, target, edits, values)
+
+
+def _edited(mapper: Mapper[R], edits: Sequence[Edit]) -> frozenset[str]:
+    """The names of the fields that these change."""
+    for each in edits:
+        if not isinstance(each, Edit):
+            raise TypeError(f"patch() takes what edit(...) makes, and fields by name, not {each!r}")
+        name, closed = each.path[0], mapper.model.model_config.get("extra") == "forbid"
+        if name in SERVER_OWNED or (closed and name not in wire_names(mapper.model).values()):
+            raise TypeError(f"{mapper.model.__name__} has no field {name!r} to edit")
+    return names_of(mapper.model, {each.path[0] for each in edits if each.how != "test"})
 
 
 def delete_all(mapper: Mapper[Any]) -> Conversation[int]:
@@ -369,15 +389,6 @@ def _refuse_unknown(mapper: Mapper[R], values: dict[str, Any]) -> None:
             raise TypeError(
                 f"{mapper.model.__name__} has no field {name!r} to patch; it has {', '.join(sorted(declared))}"
             )
-
-
-@lru_cache(maxsize=1024)
-def _field(model: type[Stored], name: str) -> TypeAdapter[Any]:
-    info = model.model_fields[name]
-    special: Any = Annotated
-    parts = (info.annotation, *info.metadata)
-    annotated: Any = special[parts] if info.metadata else info.annotation
-    return TypeAdapter(annotated)
 
 
 def _forget(obj: Stored) -> None:

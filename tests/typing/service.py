@@ -33,6 +33,8 @@ from kinto_models import (
     CollectionPermissions,
     Condition,
     ConflictError,
+    Edit,
+    Editor,
     Expr,
     Finder,
     Group,
@@ -51,6 +53,7 @@ from kinto_models import (
     aconnect,
     col,
     connect,
+    edit,
     key,
 )
 
@@ -136,6 +139,9 @@ def queries(tasks: Repository[Task]) -> None:
     assert_type(tasks.find(Task.done), Query[Task])
     assert_type(tasks.find().first(), Task | None)
     assert_type(tasks.changes(5), ChangeSet[Task])
+    assert_type(edit(Task.tags), Editor[list[str]])
+    assert_type(edit(Task.tags).append("a"), Edit)
+    assert_type(tasks.patch("t1", edit(Task.title).set("x"), edit(Task.due).unset()), Task)
     assert_type(tasks.changes().updated, list[Task])
     assert_type(tasks.changes().deleted[0], Tombstone)
     assert_type(next(tasks.watch()), ChangeSet[Task])

@@ -1,0 +1,151 @@
+"""Typed operations of a patch: what ``edit(Task.tags).append("docs")`` makes.
+
+They change an object where it is, without reading it first, as JSON Patch does (RFC 6902).
+"""
+
+from __future__ import annotations
+
+import builtins
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar, get_args, get_origin, overload
+
+from pydantic import BaseModel, TypeAdapter
+
+from kinto_models.errors import QueryError
+from kinto_models.models.expressions import Expr, bare, field_of
+
+__all__ = ["Edit", "Editor", "edit", "field_adapter"]
+
+T = TypeVar("T")
+V = TypeVar("V")
+
+_How: TypeAlias = Literal["set", "unset", "insert", "remove", "test"]
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One operation on a stored object. Made by ``edit()``.
+
+    Attributes:
+        how: what is done there.
+        path: stored names, from the object's own field inwards; last a place in a list, where it is about one.
+        value: the JSON that is set, inserted or expected.
+    """
+
+    how: _How
+    path: tuple[str, ...]
+    value: Any = field(default=None)
+
+
+class Editor(Generic[T]):
+    """A field of stored objects, as the place of an edit. Get one with ``edit()``."""
+
+    __slots__ = ("_expr", "_path")
+
+    def __init__(self, expr: Expr[T]) -> None:
+        self._expr = expr
+        self._path = tuple(field_of(expr).path.split("."))
+
+    def set(self, value: T | None) -> Edit:
+        """Sets the field; of a sub-object, the others stay as they are.
+
+        Raises:
+            pydantic.ValidationError: it does not fit the field.
+        """
+        return Edit("set", self._path, self._json(value))
+
+    def unset(self) -> Edit:
+        """Takes the field out of the object; nothing happens where it is not there."""
+        return Edit("unset", self._path)
+
+    def expect(self, value: T | None) -> Edit:
+        """Refuses the whole patch where the field is not equal to this: ``InvalidRequestError``."""
+        return Edit("test", self._path, self._json(value))
+
+    @overload
+    def append(self: Editor[list[V]], value: V) -> Edit: ...
+    @overload
+    def append(self: Editor[builtins.set[V]], value: V) -> Edit: ...
+    @overload
+    def append(self: Editor[frozenset[V]], value: V) -> Edit: ...
+    @overload
+    def append(self: Editor[tuple[V, ...]], value: V) -> Edit: ...
+    def append(self: Editor[Any], value: Any) -> Edit:
+        """Adds a value at the end of a list, whatever else is in it. The stored object must have the list.
+
+        Raises:
+            pydantic.ValidationError: it does not fit the list.
+        """
+        return Edit("insert", (*self._path, "-"), self._item(value))
+
+    def insert(self: Editor[list[V]], index: int, value: V) -> Edit:
+        """Adds a value before the one at ``index``, counted from 0. The stored list must be that long.
+
+        Raises:
+            pydantic.ValidationError: it does not fit the list.
+            QueryError: a negative index.
+        """
+        return Edit("insert", (*self._path, _index(index)), self._item(value))
+
+    def remove(self: Editor[list[V]], index: int) -> Edit:
+        """Takes the value at ``index`` out of a list. The stored list must have it.
+
+        Raises:
+            QueryError: a negative index.
+        """
+        return Edit("remove", (*self._path, _index(index)))
+
+    def _json(self, value: Any) -> Any:
+        place = field_of(self._expr)
+        if place.owner is not None:
+            value = field_adapter(place.owner, place.name).validate_python(value)
+        return place.json(value)
+
+    def _item(self, value: Any) -> Any:
+        place = field_of(self._expr)
+        kind, items = get_origin(bare(place.annotation)), get_args(bare(place.annotation))
+        if place.owner is None:
+            return place.json(value)
+        if kind not in (list, set, frozenset, tuple) or not items:
+            raise QueryError(f"{place.label} holds no list to put a value into")
+        return place.items((_of_type(items[0]).validate_python(value),))[0]
+
+    def __repr__(self) -> str:
+        return f"<edit {'.'.join(self._path)}>"
+
+
+@overload
+def edit(field: Expr[T]) -> Editor[T]: ...
+@overload
+def edit(field: T | None) -> Editor[T]: ...
+def edit(field: Any) -> Editor[Any]:
+    """The place of an edit: ``task.patch(edit(Task.tags).append("docs"), edit(Task.due).unset())``.
+
+    Raises:
+        QueryError: not the field of a model class; for a field that no class declares, ``edit(key("name"))``.
+    """
+    if not isinstance(field, Expr):
+        raise QueryError(f"edit() takes the field of a class, such as edit(Task.tags), not {field!r}; see also key()")
+    return Editor(field)
+
+
+def _index(index: int) -> str:
+    if isinstance(index, bool) or not isinstance(index, int) or index < 0:
+        raise QueryError(f"a place in a list is counted from 0, not {index!r}; append() adds at the end")
+    return str(index)
+
+
+@lru_cache(maxsize=1024)
+def field_adapter(model: type[BaseModel], name: str) -> TypeAdapter[Any]:
+    """What validates a value of this field alone."""
+    info = model.__pydantic_fields__[name]
+    special: Any = Annotated
+    parts = (info.annotation, *info.metadata)
+    annotated: Any = special[parts] if info.metadata else info.annotation
+    return TypeAdapter(annotated)
+
+
+@lru_cache(maxsize=1024)
+def _of_type(annotation: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(annotation)
