@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from kinto_models.models.principals import AUTHENTICATED, EVERYONE, Account, Principal
     from kinto_models.models.record import Record
     from kinto_models.models.resource import Resource
+    from kinto_models.models.server import Capability, ServerInfo, ServerSettings, ServerUser
     from kinto_models.protocol.retry import RetryPolicy
     from kinto_models.repository.batch import AsyncBatch, Batch, BatchQuery, BatchRepository
     from kinto_models.repository.query import AsyncQuery, Query
@@ -66,6 +67,7 @@ __all__ = [
     "Bucket",
     "BucketPermissions",
     "BulkResult",
+    "Capability",
     "ChangeSet",
     "Client",
     "Collection",
@@ -93,6 +95,9 @@ __all__ = [
     "Revision",
     "SaveResult",
     "ServerIds",
+    "ServerInfo",
+    "ServerSettings",
+    "ServerUser",
     "Tombstone",
     "UUID4Ids",
     "__version__",
@@ -125,6 +130,7 @@ _HOMES = {
     "kinto_models.models.principals": ("AUTHENTICATED", "Account", "EVERYONE", "Principal"),
     "kinto_models.models.record": ("Record",),
     "kinto_models.models.resource": ("Resource",),
+    "kinto_models.models.server": ("Capability", "ServerInfo", "ServerSettings", "ServerUser"),
     "kinto_models.protocol.retry": ("RetryPolicy",),
     "kinto_models.repository.batch": ("AsyncBatch", "Batch", "BatchQuery", "BatchRepository"),
     "kinto_models.repository.query": ("AsyncQuery", "Query"),

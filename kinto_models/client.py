@@ -27,6 +27,7 @@ from kinto_models.transports.requests import RequestsTransport
 
 if TYPE_CHECKING:
     from kinto_models.embedded import EmbeddedServer
+    from kinto_models.models.server import ServerInfo
     from kinto_models.repository.async_runner import AsyncRunner
 
 __all__ = ["AsyncClient", "Client", "aconnect", "connect"]
@@ -167,6 +168,17 @@ class Client(_Face):
         """Collects requests in a ``with`` block, and sends them together when it ends: see ``Batch``."""
         return Batch(self._runner)
 
+    def server_info(self, *, refresh: bool = False) -> ServerInfo:
+        """What the server says of itself: version, settings, capabilities, and who the client is there. Asked once.
+
+        Parameters:
+            refresh: ask again.
+
+        Raises:
+            InvalidAnswerError: the server is no Kinto.
+        """
+        return self._runner.converse(self._runner.facts.info(refresh=refresh))
+
     def run(self, operation: Operation[T]) -> T:
         """Sends any operation of ``kinto_models.protocol``, retried as the client's policy says."""
         return self._runner.run(operation)
@@ -256,6 +268,17 @@ class AsyncClient(_Face):
     def batch(self) -> AsyncBatch:
         """Collects requests in an ``async with`` block, and sends them together when it ends: see ``Batch``."""
         return AsyncBatch(self._runner)
+
+    async def server_info(self, *, refresh: bool = False) -> ServerInfo:
+        """What the server says of itself: version, settings, capabilities, and who the client is there. Asked once.
+
+        Parameters:
+            refresh: ask again.
+
+        Raises:
+            InvalidAnswerError: the server is no Kinto.
+        """
+        return await self._runner.converse(self._runner.facts.info(refresh=refresh))
 
     async def run(self, operation: Operation[T]) -> T:
         """Sends any operation of ``kinto_models.protocol``, retried as the client's policy says."""

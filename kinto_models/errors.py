@@ -10,6 +10,7 @@
     │   ├── ReadOnlyFieldError            (ValueError) a field that is fixed after creation was changed
     │   ├── UnknownPermissionsError       (LookupError) the server did not show the permissions
     │   ├── MissingExtraError             (ImportError) an optional package is not installed
+    │   ├── MissingCapabilityError        (LookupError) the server cannot do this
     │   ├── NoResultError                 (LookupError) ``one()`` found nothing
     │   ├── MultipleResultsError          (LookupError) ``one()`` found more than one
     │   ├── NotSentError                  (RuntimeError) a part of a batch was not sent
@@ -20,6 +21,7 @@
     │       ├── NotFoundError             (LookupError) 404
     │       ├── ConflictError             412: it changed since it was read
     │       │   └── AlreadyExistsError    412: it was to be created, and is there
+    │       ├── EndOfLifeError            410: the service has ended
     │       └── TooManyRequestsError      429
     ├── ServerError                       the server
     │   ├── ServerFailedError             any 5xx
@@ -55,6 +57,7 @@ __all__ = [
     "ConnectTimeoutError",
     "ConnectionFailedError",
     "DeclarationError",
+    "EndOfLifeError",
     "ForbiddenError",
     "ForeignPageError",
     "InvalidAnswerError",
@@ -62,6 +65,7 @@ __all__ = [
     "InvalidRecordError",
     "InvalidRequestError",
     "KintoError",
+    "MissingCapabilityError",
     "MissingExtraError",
     "MultipleResultsError",
     "NoClientError",
@@ -143,6 +147,10 @@ class MissingExtraError(CallerError, ImportError):
     """A feature needs an optional package that is not installed; the message names the extra."""
 
 
+class MissingCapabilityError(CallerError, LookupError):
+    """The server has no such capability: see ``ServerInfo.capabilities``."""
+
+
 class NoResultError(CallerError, LookupError):
     """``one()`` found no object."""
 
@@ -196,6 +204,12 @@ class ForbiddenError(RefusedError, PermissionError):
 
 class NotFoundError(RefusedError, LookupError):
     """404: the object, or the collection it would be in, does not exist."""
+
+
+class EndOfLifeError(RefusedError):
+    """410: the service, or this version of its API, has ended; the message says where it goes on, if it does
+    (https://docs.kinto-storage.org/en/stable/api/1.x/deprecation.html).
+    """
 
 
 class TooManyRequestsError(RefusedError):

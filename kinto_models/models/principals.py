@@ -82,6 +82,6 @@ def group_principal(bucket: str | None, group_id: str, called: str) -> str:
     if bucket == "default":
         raise DeclarationError(
             f"{called} is in the default bucket, which is another one for each user: as a principal a group is known "
-            "by the real id of its bucket, which the server tells as user.bucket at its root"
+            "by the real id of its bucket, client.server_info().user.bucket"
         )
     return groups(bucket).object(group_id)

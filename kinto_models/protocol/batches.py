@@ -13,9 +13,10 @@ from typing import Any, Final
 from kinto_models.errors import InvalidAnswerError, KintoError
 from kinto_models.protocol.bodies import BASIC, encode
 from kinto_models.protocol.messages import Operation, Request, Response
+from kinto_models.protocol.operations import hello
 from kinto_models.protocol.refusals import error_of
 
-__all__ = ["batch", "batchable", "get_limit"]
+__all__ = ["batch", "batchable", "get_limit", "limit_of"]
 
 _PATH: Final = "/batch"
 _DEFAULT_LIMIT: Final = 25
@@ -54,20 +55,22 @@ def batch(operations: Sequence[Operation[Any]]) -> Operation[list[Any]]:
 
 def get_limit() -> Operation[int]:
     """How many parts the server takes in one batch (https://docs.kinto-storage.org/en/stable/api/1.x/utilities.html)."""
-    request = Request("GET", "/")
+    return hello().map(limit_of)
 
-    def decode(response: Response) -> int:
-        if response.status != 200:
-            raise error_of(request, response)
-        try:
-            limit = json.loads(response.body)["settings"].get("batch_max_requests", _DEFAULT_LIMIT)
-        except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-            raise InvalidAnswerError(f"{request.line}: the server does not introduce itself as a Kinto") from None
-        if isinstance(limit, bool) or not isinstance(limit, int):
-            return _UNLIMITED if limit is None else _DEFAULT_LIMIT
-        return limit if limit > 0 else _UNLIMITED
 
-    return Operation(request, decode)
+def limit_of(told: bytes) -> int:
+    """The same, of what the server says of itself.
+
+    Raises:
+        InvalidAnswerError: that is not what a Kinto says.
+    """
+    try:
+        limit = json.loads(told)["settings"].get("batch_max_requests", _DEFAULT_LIMIT)
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        raise InvalidAnswerError("GET /: the server does not introduce itself as a Kinto") from None
+    if isinstance(limit, bool) or not isinstance(limit, int):
+        return _UNLIMITED if limit is None else _DEFAULT_LIMIT
+    return limit if limit > 0 else _UNLIMITED
 
 
 def _part(request: Request) -> bytes:

@@ -33,6 +33,7 @@ __all__ = [
     "get_if_changed",
     "get_list",
     "get_timestamp",
+    "hello",
     "patch",
     "replace",
 ]
@@ -117,6 +118,11 @@ def _one(request: Request, *accepted: int) -> Operation[Answer]:
         return Answer(response.body, timestamp_of(response), response.status == 201, request)
 
     return _operation(request, read, *accepted)
+
+
+def hello() -> Operation[bytes]:
+    """What the server says of itself, at its root."""
+    return _operation(Request("GET", "/"), lambda response: response.body, 200)
 
 
 def get(place: Plural, object_id: str) -> Operation[Answer]:

@@ -10,6 +10,7 @@ from urllib.parse import urljoin, urlsplit
 from kinto_models.errors import (
     AlreadyExistsError,
     ConflictError,
+    EndOfLifeError,
     ForbiddenError,
     InvalidAnswerError,
     InvalidRequestError,
@@ -32,6 +33,7 @@ _BY_STATUS: dict[int, type[StatusError]] = {
     401: UnauthorizedError,
     403: ForbiddenError,
     404: NotFoundError,
+    410: EndOfLifeError,
     412: ConflictError,
     429: TooManyRequestsError,
     503: UnavailableError,

@@ -24,7 +24,7 @@ from kinto_models.protocol.messages import (
     hand,
 )
 from kinto_models.protocol.retry import RetryPolicy, attempts
-from kinto_models.repository.limits import Limits
+from kinto_models.repository.facts import Facts
 from kinto_models.repository.runner import log_pause
 from kinto_models.transports.base import AsyncTransport
 
@@ -50,7 +50,7 @@ class AsyncRunner:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.transport = transport
-        self.limits: Limits = Limits()
+        self.facts: Facts = Facts()
         self._policy = policy
         self._sleep = sleep
 

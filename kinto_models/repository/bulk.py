@@ -16,7 +16,7 @@ from kinto_models.models.outcomes import BulkResult, Outcome, Progress
 from kinto_models.protocol.messages import Conversation
 from kinto_models.repository.chunk import Entry
 from kinto_models.repository.delivery import Delivery, batch_error
-from kinto_models.repository.limits import Limits
+from kinto_models.repository.facts import Facts
 
 __all__ = ["Bulk", "listed"]
 
@@ -30,7 +30,7 @@ class Bulk(Generic[T]):
     """One bulk operation: counts, and tells who wants to know.
 
     Parameters:
-        limits: of the server.
+        facts: of the server.
         begin: the conversation for one object.
         each: called with each object and its outcome, or None.
         progress: called every now and then, or None.
@@ -38,7 +38,7 @@ class Bulk(Generic[T]):
 
     def __init__(
         self,
-        limits: Limits,
+        facts: Facts,
         begin: Callable[[T], Conversation[Any]],
         each: Callable[[T, Outcome[Any]], None] | None,
         progress: Callable[[Progress], None] | None,
@@ -47,8 +47,8 @@ class Bulk(Generic[T]):
             if iscoroutinefunction(function):
                 raise TypeError(f"{function!r} would have to be awaited: each and progress are plain functions")
         self._begin, self._each, self._progress = begin, each, progress
-        self._limits = limits
-        self._delivery = Delivery(limits, self._settled)
+        self._facts = facts
+        self._delivery = Delivery(facts, self._settled)
         self._counts: dict[str, int] = dict.fromkeys(("created", "updated", "deleted", "unchanged", "failed"), 0)
         self._failures: list[tuple[Any, Exception]] = []
         self._done = 0
@@ -73,7 +73,7 @@ class Bulk(Generic[T]):
 
     async def _part(self, converse: Callable[[Conversation[Any]], Any]) -> int:
         with suppress(KintoError):  # that is met again, and told, when there is something to send
-            size: int = await converse(self._limits.parts())
+            size: int = await converse(self._facts.parts())
             return size
         return _STEP
 

@@ -20,7 +20,7 @@ from kinto_models.models.outcomes import called
 from kinto_models.protocol.batches import batch
 from kinto_models.protocol.messages import Ahead, Conversation, Step
 from kinto_models.repository.chunk import Chunk, Entry, Running
-from kinto_models.repository.limits import Limits
+from kinto_models.repository.facts import Facts
 from kinto_models.repository.mapper import send
 
 __all__ = ["Delivery", "batch_error", "unsent"]
@@ -37,7 +37,7 @@ class Delivery:
     """Carries out entries.
 
     Parameters:
-        limits: of the server.
+        facts: of the server.
         settled: called with each entry whose outcome is known.
         ahead: whether to begin what follows while a batch is on its way: only where nobody makes it meanwhile, who may
             want to know first what became of that.
@@ -46,8 +46,8 @@ class Delivery:
         stopped: why what follows is not sent, or None: the server could not be reached.
     """
 
-    def __init__(self, limits: Limits, settled: Callable[[Entry[Any]], object], *, ahead: bool = False) -> None:
-        self._limits = limits
+    def __init__(self, facts: Facts, settled: Callable[[Entry[Any]], object], *, ahead: bool = False) -> None:
+        self._facts = facts
         self._settled = settled
         self._ahead = ahead
         self._news: list[Entry[Any]] = []
@@ -95,7 +95,7 @@ class Delivery:
     def _ask_limit(self) -> Conversation[None]:
         """Asks how many go in one batch: when there are two, because one needs none."""
         try:
-            self._limit = yield from self._limits.parts()
+            self._limit = yield from self._facts.parts()
         except _UNREACHABLE as error:
             self._note(error)
         if self._is_full():

@@ -28,7 +28,7 @@ from kinto_models.protocol.messages import (
     hand,
 )
 from kinto_models.protocol.retry import RetryPolicy, attempts
-from kinto_models.repository.limits import Limits
+from kinto_models.repository.facts import Facts
 from kinto_models.transports.base import SENT, Transport
 
 __all__ = ["Runner", "log_pause"]
@@ -57,7 +57,7 @@ class Runner:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.transport = transport
-        self.limits: Limits = Limits()
+        self.facts: Facts = Facts()
         self._policy = policy
         self._ahead = ahead
         self._sleep = sleep
