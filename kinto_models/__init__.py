@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from kinto_models.repository.query import AsyncQuery, Query
     from kinto_models.repository.repository import AsyncRepository, Repository
     from kinto_models.transports.auth import BasicAuth, BearerToken
+    from kinto_models.types import EndOfLifeWarning
 
 __all__ = [
     "ACE",
@@ -75,6 +76,7 @@ __all__ = [
     "Condition",
     "Edit",
     "Editor",
+    "EndOfLifeWarning",
     "Expr",
     "Finder",
     "Group",
@@ -136,6 +138,7 @@ _HOMES = {
     "kinto_models.repository.query": ("AsyncQuery", "Query"),
     "kinto_models.repository.repository": ("AsyncRepository", "Repository"),
     "kinto_models.transports.auth": ("BasicAuth", "BearerToken"),
+    "kinto_models.types": ("EndOfLifeWarning",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

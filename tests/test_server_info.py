@@ -10,6 +10,7 @@ from kinto_models import (
     AsyncClient,
     Client,
     EndOfLifeError,
+    EndOfLifeWarning,
     InvalidAnswerError,
     MissingCapabilityError,
     Record,
@@ -102,6 +103,33 @@ def test_a_server_that_fails_is_an_error_like_any_other(loopback: Loopback) -> N
 def test_a_service_that_has_ended_says_so(loopback: Loopback) -> None:
     body = b'{"code":410,"errno":202,"error":"Gone","message":"The service has ended, see https://example.com"}'
     loopback.answers(410, {"Alert": '{"code":"hard-eol","message":"x","url":"https://example.com"}'}, body)
-    with Client(loopback.url) as client, pytest.raises(EndOfLifeError, match="see https://example.com") as caught:
+    warned = pytest.warns(EndOfLifeWarning, match="x: https://example.com")
+    refused = pytest.raises(EndOfLifeError, match="see https://example.com")
+    with Client(loopback.url) as client, warned, refused as caught:
         client.repository(Task).get("t1")
     assert (caught.value.status, caught.value.errno) == (410, 202)
+
+
+@pytest.mark.parametrize(
+    ("alert", "said"),
+    [
+        (
+            '{"code":"soft-eol","message":"It ends in May","url":"https://example.com"}',
+            "It ends in May: https://example.com",
+        ),
+        ('{"code":"soft-eol","message":"It ends in May"}', "It ends in May"),
+        ("It ends in May", "It ends in May"),
+        ("[1]", r"\[1\]"),
+    ],
+)
+def test_a_server_that_is_going_to_end_is_a_warning(loopback: Loopback, alert: str, said: str) -> None:
+    loopback.answers(200, {"Alert": alert}, b'{"data":{"id":"t1","last_modified":5}}')
+    with Client(loopback.url) as client, pytest.warns(EndOfLifeWarning, match=f"^the server says: {said}$"):
+        assert client.repository(Task).get("t1").id == "t1"
+
+
+async def test_async_code_is_warned_too(loopback: Loopback) -> None:
+    loopback.answers(200, {"alert": "It ends"}, b'{"data":{"id":"t1","last_modified":5}}')
+    async with AsyncClient(loopback.url) as client:
+        with pytest.warns(EndOfLifeWarning, match="It ends"):
+            await client.repository(Task).get("t1")

@@ -54,7 +54,7 @@ class AsyncFinder(Protocol[T]):
         """Asks only for the fields of this pydantic model, and gives instances of it. See ``Finder.select``."""
         ...
 
-    async def all(self) -> list[T]:
+    async def all(self, *, consistent: bool = False) -> list[T]:
         """Every object."""
         ...
 
@@ -78,7 +78,7 @@ class AsyncFinder(Protocol[T]):
         """Whether there is any, by one HEAD request."""
         ...
 
-    def pages(self, size: int | None = None) -> AsyncIterator[Page[T]]:
+    def pages(self, size: int | None = None, *, consistent: bool = False) -> AsyncIterator[Page[T]]:
         """The objects page by page, for ``async for``. See ``Finder.pages``."""
         ...
 

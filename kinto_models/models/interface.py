@@ -116,8 +116,16 @@ class Finder(Protocol[T]):
         """
         ...
 
-    def all(self) -> list[T]:
-        """Every object."""
+    def all(self, *, consistent: bool = False) -> list[T]:
+        """Every object.
+
+        Parameters:
+            consistent: read all pages of the same state of the list, or raise. Without it, what somebody writes
+                meanwhile can move from a page that was not read yet to one that was.
+
+        Raises:
+            ConflictError: the list changed while it was read, and was to be consistent. Begin again.
+        """
         ...
 
     def first(self) -> T | None:
@@ -149,8 +157,10 @@ class Finder(Protocol[T]):
         """Whether there is any, by one HEAD request."""
         ...
 
-    def pages(self, size: int | None = None) -> Iterator[Page[T]]:
-        """The objects page by page; ``size`` is what to ask for, 1,000 by default, and the server may give fewer."""
+    def pages(self, size: int | None = None, *, consistent: bool = False) -> Iterator[Page[T]]:
+        """The objects page by page; ``size`` is what to ask for, 1,000 by default, and the server may give fewer.
+        ``consistent`` as for ``all()``.
+        """
         ...
 
     def timestamp(self) -> int:

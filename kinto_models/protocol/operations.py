@@ -201,10 +201,10 @@ def delete_listed(place: Plural, query: Query) -> Operation[Listing]:
     return _list(Request("DELETE", query.at(place.path)))
 
 
-def relist(listing: Listing, target: str) -> Operation[Listing]:
-    """The same as made this page, at another target of the same server."""
+def relist(listing: Listing, target: str, *, only: int | None = None) -> Operation[Listing]:
+    """The same as made this page, at another target of the same server; ``only`` if the list has this timestamp."""
     headers = {name: value for name, value in listing.request.headers.items() if name != "If-None-Match"}
-    return _list(Request(listing.request.method, target, headers))
+    return _list(Request(listing.request.method, target, {**headers, **if_match(only)}))
 
 
 def _head(place: Plural, query: Query, read: Callable[[Mapping[str, str]], int | None]) -> Operation[int]:

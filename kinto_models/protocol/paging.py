@@ -19,23 +19,27 @@ __all__ = ["pages"]
 _PORTS = {"http": 80, "https": 443}
 
 
-def pages(first: Operation[Listing], *, ahead: bool = False) -> Stream[Listing]:
+def pages(first: Operation[Listing], *, ahead: bool = False, consistent: bool = False) -> Stream[Listing]:
     """Gives one page after another; ends after the last.
 
     Parameters:
         first: the operation for the first page.
         ahead: whether to ask for a page before the one before it is given, so that both sides work at once.
+        consistent: whether each page is to be of the same state of the list as the first.
 
     Raises:
+        ConflictError: the list changed, and was to be consistent.
         ForeignPageError: the next page is on another origin, outside the server's root, or one that was read before.
     """
     seen = {first.request.target}
     following: Any = first
+    only: int | None = None
     while following is not None:
         listing: Listing = yield following
         operation, error = None, None
+        only = only or (listing.timestamp if consistent else None)
         try:
-            operation = _following(listing, seen)
+            operation = _following(listing, seen, only)
         except ForeignPageError as foreign:
             error = foreign
         following = (yield Ahead(operation)) if ahead and operation is not None else operation
@@ -44,14 +48,14 @@ def pages(first: Operation[Listing], *, ahead: bool = False) -> Stream[Listing]:
             raise error
 
 
-def _following(listing: Listing, seen: set[str]) -> Operation[Listing] | None:
+def _following(listing: Listing, seen: set[str], only: int | None) -> Operation[Listing] | None:
     if not listing.next_page:
         return None
     target = _target(listing)
     if target in seen:
         raise ForeignPageError(f"{listing.request.line}: the server gives a page as the next that was read before")
     seen.add(target)
-    return relist(listing, target)
+    return relist(listing, target, only=only)
 
 
 def _target(listing: Listing) -> str:

@@ -42,6 +42,8 @@ _BY_STATUS: dict[int, type[StatusError]] = {
 _MAY_BE_ABSENT = "; Kinto also answers this where the bucket does not exist"
 _HINTS = {401: f"{_MAY_BE_ABSENT} and the request is anonymous", 403: _MAY_BE_ABSENT}
 _NO_PARENT = "; the bucket or collection that it would be in does not exist"
+_ALERT = 500
+"""Characters of each part of an alert that a warning shows."""
 _SHOWN = 120
 """Characters of a foreign body that a message shows."""
 
@@ -76,6 +78,19 @@ def backoff_of(response: Response) -> float:
     """
     value = (response.headers.get("Backoff") or "").strip()
     return float(value) if value.isascii() and value.isdigit() else 0.0
+
+
+def alert_of(response: Response) -> str | None:
+    """What the answer warns of: that the service, or what was asked for, is going to end
+    (https://docs.kinto-storage.org/en/stable/api/1.x/deprecation.html).
+    """
+    text = (response.headers.get("Alert") or "").strip()
+    try:
+        told = json.loads(text)
+        parts = [told.get("message"), told.get("url")]
+    except (ValueError, AttributeError, RecursionError):
+        parts = [text]
+    return ": ".join(" ".join(part.split())[:_ALERT] for part in parts if isinstance(part, str) and part) or None
 
 
 def _refusal(request: Request, response: Response) -> StatusError:

@@ -17,7 +17,6 @@ from kinto_models.protocol.messages import (
     Emit,
     Operation,
     Pause,
-    Response,
     Started,
     Step,
     Stream,
@@ -25,7 +24,7 @@ from kinto_models.protocol.messages import (
 )
 from kinto_models.protocol.retry import RetryPolicy, attempts
 from kinto_models.repository.facts import Facts
-from kinto_models.repository.runner import log_pause
+from kinto_models.repository.runner import heed, log_pause
 from kinto_models.transports.base import AsyncTransport
 
 __all__ = ["AsyncRunner"]
@@ -66,10 +65,12 @@ class AsyncRunner:
                     step = next(flow)
                     continue
                 try:
-                    outcome: Response | TransportError = await self.transport.send(step)
+                    response = await self.transport.send(step)
                 except TransportError as error:
-                    outcome = error
-                step = flow.send(outcome)
+                    step = flow.send(error)
+                else:
+                    heed(response)
+                    step = flow.send(response)
         except StopIteration as done:
             result: T = done.value
             return result

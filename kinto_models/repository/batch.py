@@ -268,9 +268,9 @@ class BatchQuery(Selection[T]):
         """Asks only for the fields of this pydantic model, and gives instances of it. See ``Finder.select``."""
         return self._of(BatchQuery[M], model)
 
-    def all(self) -> Outcome[list[T]]:
-        """Every object."""
-        return self._runner.add(self._result, self._all)
+    def all(self, *, consistent: bool = False) -> Outcome[list[T]]:
+        """Every object. See ``Finder.all``."""
+        return self._runner.add(self._result, lambda: self._all(consistent=consistent))
 
     def first(self) -> Outcome[T | None]:
         """The first object, or None."""

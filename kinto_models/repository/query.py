@@ -31,15 +31,15 @@ class Query(Selection[T], Finder[T]):
     def select(self, model: type[M]) -> Query[M]:
         return self._of(Query[M], model)
 
-    def pages(self, size: int | None = None) -> Iterator[Page[T]]:
-        return self._runner.stream(self._paged(size))
+    def pages(self, size: int | None = None, *, consistent: bool = False) -> Iterator[Page[T]]:
+        return self._runner.stream(self._paged(size, consistent=consistent))
 
     def __iter__(self) -> Iterator[T]:
         # Not a loop with a variable, which would hold a page while the next one is read.
         return chain.from_iterable(map(attrgetter("items"), self.pages()))
 
-    def all(self) -> list[T]:
-        return self._runner.converse(self._all())
+    def all(self, *, consistent: bool = False) -> list[T]:
+        return self._runner.converse(self._all(consistent=consistent))
 
     def first(self) -> T | None:
         return self._runner.converse(self._first())
@@ -71,16 +71,16 @@ class AsyncQuery(Selection[T], AsyncFinder[T]):
     def select(self, model: type[M]) -> AsyncQuery[M]:
         return self._of(AsyncQuery[M], model)
 
-    def pages(self, size: int | None = None) -> AsyncIterator[Page[T]]:
-        return self._runner.stream(self._paged(size))
+    def pages(self, size: int | None = None, *, consistent: bool = False) -> AsyncIterator[Page[T]]:
+        return self._runner.stream(self._paged(size, consistent=consistent))
 
     async def __aiter__(self) -> AsyncIterator[T]:
         async for page in self.pages():
             for item in page.items:
                 yield item
 
-    async def all(self) -> list[T]:
-        return await self._runner.converse(self._all())
+    async def all(self, *, consistent: bool = False) -> list[T]:
+        return await self._runner.converse(self._all(consistent=consistent))
 
     async def first(self) -> T | None:
         return await self._runner.converse(self._first())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
@@ -27,11 +28,13 @@ from kinto_models.protocol.messages import (
     called,
     hand,
 )
+from kinto_models.protocol.refusals import alert_of
 from kinto_models.protocol.retry import RetryPolicy, attempts
 from kinto_models.repository.facts import Facts
 from kinto_models.transports.base import SENT, Transport
+from kinto_models.types import EndOfLifeWarning
 
-__all__ = ["Runner", "log_pause"]
+__all__ = ["Runner", "heed", "log_pause"]
 
 T = TypeVar("T")
 
@@ -75,10 +78,12 @@ class Runner:
                     step = next(flow)
                     continue
                 try:
-                    outcome: Response | TransportError = self.transport.send(step)
+                    response = self.transport.send(step)
                 except TransportError as error:
-                    outcome = error
-                step = flow.send(outcome)
+                    step = flow.send(error)
+                else:
+                    heed(response)
+                    step = flow.send(response)
         except StopIteration as done:
             result: T = done.value
             return result
@@ -146,6 +151,12 @@ class Runner:
                 out.wait()
                 return Started(future)
         return operation
+
+
+def heed(response: Response) -> None:
+    """Warns of what the server warns of."""
+    if "Alert" in response.headers and (alert := alert_of(response)) is not None:
+        warnings.warn(f"the server says: {alert}", EndOfLifeWarning, stacklevel=2)
 
 
 def log_pause(request: Request, pause: Pause) -> None:

@@ -91,10 +91,10 @@ class Selection(Generic[T]):
 
     # What to do with it
 
-    def _paged(self, size: int | None) -> Stream[Page[T]]:
-        return self._pages(_PAGE if size is None else size)
+    def _paged(self, size: int | None, *, consistent: bool = False) -> Stream[Page[T]]:
+        return self._pages(_PAGE if size is None else size, consistent=consistent)
 
-    def _pages(self, size: int | None = None) -> Stream[Page[T]]:
+    def _pages(self, size: int | None = None, *, consistent: bool = False) -> Stream[Page[T]]:
         if size is not None:
             _at_least_one("pages", size)
         left = self._limit
@@ -103,7 +103,7 @@ class Selection(Generic[T]):
         # and in a projection they cannot be told.
         wire = self._wire.alive() if self._wire.fields or left is not None else self._wire
         first = operations.get_list(self._place, replace(wire, limit=asked))
-        listings = pages(first, ahead=left is None)  # a limit may end before the next page
+        listings = pages(first, ahead=left is None, consistent=consistent)  # a limit may end before the next page
         step = next(listings, None)
         while step is not None:
             if isinstance(step, Emit):
@@ -120,9 +120,9 @@ class Selection(Generic[T]):
     def _alive(self, listing: Listing) -> Listing:
         return listing.alive() if self._wire.timed else listing
 
-    def _all(self) -> Conversation[list[T]]:
+    def _all(self, *, consistent: bool = False) -> Conversation[list[T]]:
         found: list[T] = []
-        yield from drain(self._pages(), found.extend)
+        yield from drain(self._pages(consistent=consistent), found.extend)
         return found
 
     def _first(self) -> Conversation[T | None]:

@@ -256,6 +256,9 @@ class _Headers(Mapping[str, str]):
         value = self._headers[name]
         return value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("latin-1")
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._headers
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._headers)
 

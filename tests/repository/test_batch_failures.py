@@ -436,7 +436,7 @@ async def test_a_batch_that_is_given_up_when_one_leaves_tells_what_was_answered_
     outcomes = [batch.save(task) for task in tasks]
     carried = batch._carried_out()
     next(carried)
-    first = carried.send(2)
+    first = carried.send(b'{"settings":{"batch_max_requests":2}}')
     assert isinstance(first, Ahead)
     assert carried.send(first.operation) is first.operation
     answer = Response(200, {}, _accepted("t0", "t1"), "http://kinto/v1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from pydantic.alias_generators import to_camel
 
 from kinto_models import (
     Client,
+    ConflictError,
     InvalidRecordError,
     MultipleResultsError,
     NoResultError,
@@ -354,3 +356,43 @@ def test_one_of_the_first() -> None:
 def test_exists_and_another_condition_in_any_order() -> None:
     some, there = col(Task.title).like("write*"), col(Task.tags).exists()
     assert ids(Task.find(some, there)) == ids(Task.find(there, some)) == "ab"
+
+
+# One state of the list
+
+
+@pytest.fixture
+def paged() -> Iterator[Client]:
+    """A client of a server that gives two objects to a page, and holds five."""
+    with Client.embedded(settings={"kinto.paginate_by": "2"}) as kinto:
+        kinto.bucket("todo").save()
+        kinto.bucket("todo").collection("tasks").save()
+        kinto.repository(Record, bucket="todo", collection="tasks").create_many(Record(id=f"t{n}") for n in range(5))
+        yield kinto
+
+
+def test_pages_of_one_state_of_the_list(paged: Client) -> None:
+    records = paged.repository(Record, bucket="todo", collection="tasks")
+    wire = Wire(paged._runner.transport)
+    paged._runner.transport = wire
+    etag = f'"{records.timestamp()}"'
+    wire.clear()
+    assert len(records.find().all(consistent=True)) == 5
+    assert [request.headers.get("If-Match") for request in wire.sent] == [None, etag, etag]
+    assert [len(page) for page in records.find().pages(consistent=True)] == [2, 2, 1]
+    with paged.batch() as batch:
+        found = batch.repository(Record, bucket="todo", collection="tasks").find().all(consistent=True)
+    assert len(found.result()) == 5
+
+
+def test_a_list_that_changes_while_it_is_read_is_a_conflict_where_that_matters(paged: Client) -> None:
+    records = paged.repository(Record, bucket="todo", collection="tasks")
+    pages = records.find().pages(consistent=True)
+    assert len(next(pages)) == 2  # and the second is on its way
+    records.create(Record(id="t9"))
+    with pytest.raises(ConflictError):
+        list(pages)
+    pages = records.find().pages()
+    next(pages)
+    records.create(Record(id="t8"))
+    assert sum(len(page) for page in pages) == 4
