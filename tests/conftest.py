@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from kinto_models import Client
 from kinto_models.embedded import EmbeddedServer
 from kinto_models.protocol.messages import Request, Response
-from kinto_models.transports.base import Transport
+from kinto_models.transports.base import SENT, Transport
 from tests.loopback import Loopback
 
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -47,6 +48,26 @@ class Wire:
 
     def clear(self) -> None:
         self.sent.clear()
+
+
+class Telling(Wire):
+    """Notes when a request is out that another thread sends."""
+
+    def __init__(self, transport: Transport, happened: list[str]) -> None:
+        super().__init__(transport)
+        self.happened = happened
+
+    def send(self, request: Request) -> Response:
+        def told(sent: Callable[[], object] = SENT.get()) -> None:  # noqa: B008  # whoever waits for it
+            if threading.current_thread() is not threading.main_thread():
+                self.happened.append("out")
+            sent()
+
+        token = SENT.set(told)
+        try:
+            return super().send(request)
+        finally:
+            SENT.reset(token)
 
 
 @pytest.fixture(scope="session")

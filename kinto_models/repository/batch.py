@@ -17,7 +17,7 @@ from kinto_models.models.interface import OnConflict, SaveResult
 from kinto_models.models.outcomes import Outcome, called
 from kinto_models.models.stored import Stored, state_of
 from kinto_models.protocol.messages import Conversation
-from kinto_models.repository import changes, conflicts, reads, writes
+from kinto_models.repository import changes, conflicts, patching, reads, writes
 from kinto_models.repository.chunk import Entry
 from kinto_models.repository.delivery import Delivery, batch_error, unsent
 from kinto_models.repository.mapper import Mapper
@@ -227,7 +227,7 @@ class BatchRepository(Generic[R]):
     def patch(self, target: str, /, *edits: Edit, **changes: Any) -> Outcome[R]: ...
     def patch(self, target: R | str, /, *edits: Edit, **changes: Any) -> Outcome[Any]:
         """Writes these fields only, of an instance or of the object with this id. See ``Objects.patch``."""
-        return self._batch.add(target, lambda: writes.patch_either(self._mapper, target, edits, changes))
+        return self._batch.add(target, lambda: patching.patch(self._mapper, target, edits, changes))
 
     def delete(self, target: R | str, *, force: bool = False, missing_ok: bool = False) -> Outcome[bool]:
         """Deletes an object. See ``Objects.delete``."""

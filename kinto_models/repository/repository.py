@@ -14,7 +14,7 @@ from kinto_models.models.outcomes import BulkResult, Outcome, Progress
 from kinto_models.models.plans import Plan
 from kinto_models.models.stored import Stored
 from kinto_models.protocol.messages import Conversation
-from kinto_models.repository import changes, conflicts, plans, reads, writes
+from kinto_models.repository import changes, conflicts, patching, plans, reads, writes
 from kinto_models.repository.bulk import Bulk, listed
 from kinto_models.repository.mapper import Mapper
 from kinto_models.repository.places import place_of
@@ -103,7 +103,7 @@ class Repository(Placed[R], Objects[R]):
     @overload
     def patch(self, target: str, /, *edits: Edit, **changes: Any) -> R: ...
     def patch(self, target: R | str, /, *edits: Edit, **changes: Any) -> Any:
-        return self._runner.converse(writes.patch_either(self._mapper, target, edits, changes))
+        return self._runner.converse(patching.patch(self._mapper, target, edits, changes))
 
     def delete(self, target: R | str, *, force: bool = False, missing_ok: bool = False) -> bool:
         return self._runner.converse(writes.delete(self._mapper, target, force=force, missing_ok=missing_ok))
@@ -231,7 +231,7 @@ class AsyncRepository(Placed[R], AsyncObjects[R]):
     @overload
     async def patch(self, target: str, /, *edits: Edit, **changes: Any) -> R: ...
     async def patch(self, target: R | str, /, *edits: Edit, **changes: Any) -> Any:
-        return await self._runner.converse(writes.patch_either(self._mapper, target, edits, changes))
+        return await self._runner.converse(patching.patch(self._mapper, target, edits, changes))
 
     async def delete(self, target: R | str, *, force: bool = False, missing_ok: bool = False) -> bool:
         return await self._runner.converse(writes.delete(self._mapper, target, force=force, missing_ok=missing_ok))

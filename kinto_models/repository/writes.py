@@ -5,7 +5,6 @@ An instance is changed only by an answer: an error on the way leaves it as it wa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace as replaced
 from typing import Any, TypeVar
 
@@ -19,33 +18,34 @@ from kinto_models.errors import (
     UnknownPermissionsError,
 )
 from kinto_models.models.changes import Tombstone
-from kinto_models.models.edits import Edit, field_adapter
 from kinto_models.models.ids import ServerIds
 from kinto_models.models.interface import SaveResult
 from kinto_models.models.stored import Stored, state_of
-from kinto_models.models.tracking import SERVER_OWNED, Changes, absorb, diff, dump_json, names_of, parse, wire_names
+from kinto_models.models.tracking import Changes, absorb, names_of, parse
 from kinto_models.protocol import operations
 from kinto_models.protocol.bodies import Patch, basic_patch, envelope
 from kinto_models.protocol.filters import Query as Wire
 from kinto_models.protocol.messages import Conversation
 from kinto_models.protocol.operations import Answer
 from kinto_models.repository.mapper import Draft, Mapper, load_one, send
-from kinto_models.repository.patches import edit_patch, grant_patch, patch_of
+from kinto_models.repository.patches import grant_patch, patch_of
 from kinto_models.repository.reads import NO_OBJECT, NO_PARENT, get
 from kinto_models.repository.selection import delete_pages
 
 __all__ = [
+    "called",
     "create",
     "created",
     "delete",
     "delete_all",
     "get_or_create",
     "overwrite",
-    "patch_either",
+    "patched",
     "refresh",
     "replace",
     "restless",
     "save",
+    "unchanged",
     "upsert",
 ]
 
@@ -86,10 +86,10 @@ def save(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResult]:
     if not changes and not draft.permissions and not draft.pending:
         return SaveResult(created=False, changed=frozenset(), etag=obj.etag)
     mapper.refuse_readonly(changes)
-    only = _unchanged(obj, force=force)
+    only = unchanged(obj, force=force)
     if draft.pending:
         return (yield from _granted(mapper, draft, changes, only=only))
-    answer = yield from _patched(mapper, draft, patch_of(changes, draft.permissions), only=only)
+    answer = yield from patched(mapper, draft, patch_of(changes, draft.permissions), only=only)
     return mapper.acknowledge(draft, answer)
 
 
@@ -106,7 +106,7 @@ def _granted(mapper: Mapper[R], draft: Draft[R], changes: Changes, *, only: int 
         if change is None:
             return replaced(mapper.acknowledge(draft, seen), changed=frozenset())
         try:
-            answer = yield from _patched(mapper, draft, change, only=at)
+            answer = yield from patched(mapper, draft, change, only=at)
         except ConflictError:
             if changes:
                 raise
@@ -121,15 +121,14 @@ def _granted_by_a_writer(
     """The same for who may write the object without being in its ``write``, and so sees no permissions: after the first
     write the server puts and shows them there.
     """
-    obj, held = draft.obj, draft.held
+    obj = draft.obj
     draft.held = None  # not sent yet
-    first = mapper.acknowledge(draft, (yield from _patched(mapper, draft, _data_patch(changes), only=only)))
+    first = mapper.acknowledge(draft, (yield from patched(mapper, draft, _data_patch(changes), only=only)))
     if not obj.permissions.known:
         raise UnknownPermissionsError(
-            f"the server does not show the permissions of {_called(obj)} to these credentials, which are not in its "
+            f"the server does not show the permissions of {called(obj)} to these credentials, which are not in its "
             "'write': nobody can change what nobody sees"
         )
-    draft.held = held
     second = yield from save(mapper, obj, force=False)
     return SaveResult(first.created, first.changed | second.changed, second.etag)
 
@@ -142,13 +141,13 @@ def replace(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResul
     """Writes the whole object."""
     if not mapper.knows(obj) and not force:
         raise NotSavedError(
-            f"{_called(obj)} was never read or saved here, so there is no ETag to check: save() creates it, "
+            f"{called(obj)} was never read or saved here, so there is no ETag to check: save() creates it, "
             "replace(force=True) overwrites whatever is there"
         )
     draft = mapper.draft(obj)
     if mapper.knows(obj):
         mapper.refuse_readonly(draft.changes(state_of(obj).data))
-    result = yield from overwrite(mapper, draft.all(), only=_unchanged(obj, force=force))
+    result = yield from overwrite(mapper, draft.all(), only=unchanged(obj, force=force))
     return (yield from _and_granted(mapper, obj, result))
 
 
@@ -174,66 +173,6 @@ def overwrite(mapper: Mapper[R], draft: Draft[R], *, only: int | None) -> Conver
     return mapper.acknowledge(draft, answer)
 
 
-def patch(mapper: Mapper[R], obj: R, edits: Sequence[Edit], values: dict[str, Any]) -> Conversation[SaveResult]:
-    """Changes some fields of an instance, and leaves its other changes alone."""
-    data = state_of(obj).data
-    if data is None or not mapper.knows(obj):
-        raise NotSavedError(f"{_called(obj)} was never read or saved here: save() it, or patch() it by its id")
-    edited = _edited(mapper, edits)
-    _refuse_unknown(mapper, values)
-    trial = parse(mapper.model, data).model_copy(update=values)
-    wanted = mapper.draft(trial).changes(data)
-    changes = _only_of(wanted, {wire_names(mapper.model).get(name, name) for name in values}, values)
-    if not changes and not edits:
-        return SaveResult(created=False, changed=frozenset(), etag=obj.etag)
-    mapper.refuse_readonly(replaced(changes, names=changes.names | edited))
-    unsaved = diff(obj, data).names
-    if both := sorted(unsaved & edited):
-        raise ValueError(
-            f"{_called(obj)} has unsaved changes in {both[0]!r}: save() or refresh() it before that is edited"
-        )
-    draft = Draft(obj, dump_json(obj), trial, {}, names=changes.names | edited)
-    answer = yield from _patched(mapper, draft, edit_patch(edits, changes), only=_unchanged(obj, force=False))
-    return mapper.acknowledge(draft, answer, keep=unsaved - changes.names)
-
-
-def patch_by_id(mapper: Mapper[R], object_id: str, edits: Sequence[Edit], values: dict[str, Any]) -> Conversation[R]:
-    """Changes some fields of an object that was not read, and returns it as it is then."""
-    edited = _edited(mapper, edits)
-    _refuse_unknown(mapper, values)
-    if not values and not edits:
-        raise TypeError("patch() takes at least one field to change")
-    names, data = wire_names(mapper.model), {}
-    for name, value in values.items():
-        checked = field_adapter(mapper.model, name).validate_python(value) if name in names else value
-        holder = mapper.model.model_construct(**{name: checked})
-        data[names.get(name, name)] = holder.model_dump(mode="json", include={name})[name]
-    changes = Changes(data, names=frozenset(values))
-    mapper.refuse_readonly(replaced(changes, names=changes.names | edited))
-    answer = yield from send(operations.patch(mapper.place, object_id, edit_patch(edits, changes), only=None))
-    return mapper.load(answer)
-
-
-def patch_either(
-    mapper: Mapper[R], target: R | str, edits: Sequence[Edit], values: dict[str, Any]
-) -> Conversation[Any]:
-    """Changes some fields of an instance, or of the object with this id."""
-    if isinstance(target, str):
-        return patch_by_id(mapper, target, edits, values)
-    return patch(mapper, target, edits, values)
-
-
-def _edited(mapper: Mapper[R], edits: Sequence[Edit]) -> frozenset[str]:
-    """The names of the fields that these change."""
-    for each in edits:
-        if not isinstance(each, Edit):
-            raise TypeError(f"patch() takes what edit(...) makes, and fields by name, not {each!r}")
-        name, closed = each.path[0], mapper.model.model_config.get("extra") == "forbid"
-        if name in SERVER_OWNED or (closed and name not in wire_names(mapper.model).values()):
-            raise TypeError(f"{mapper.model.__name__} has no field {name!r} to edit")
-    return names_of(mapper.model, {each.path[0] for each in edits if each.how != "test"})
-
-
 def delete_all(mapper: Mapper[Any]) -> Conversation[int]:
     """Deletes every object."""
     return delete_pages(mapper.place, Wire())
@@ -246,11 +185,11 @@ def delete(mapper: Mapper[R], target: R | str, *, force: bool, missing_ok: bool)
         mapper.refuse_stranger(obj)
     if obj is not None and not mapper.knows(obj) and not force:
         raise NotSavedError(
-            f"{_called(obj)} was never read or saved here, so there is no ETag to check: refresh() it first, "
+            f"{called(obj)} was never read or saved here, so there is no ETag to check: refresh() it first, "
             "or delete(force=True)"
         )
     object_id = target if isinstance(target, str) else target.id
-    only = None if obj is None else _unchanged(obj, force=force)
+    only = None if obj is None else unchanged(obj, force=force)
     try:
         answer = yield from send(operations.delete(mapper.place, object_id, only=only))
     except NotFoundError as error:
@@ -331,7 +270,8 @@ def _merged(mapper: Mapper[R], obj: R, theirs: R) -> Conversation[SaveResult]:
     return mapper.acknowledge(draft, answer)
 
 
-def _patched(mapper: Mapper[R], draft: Draft[R], change: Patch, *, only: int | None) -> Conversation[Answer]:
+def patched(mapper: Mapper[R], draft: Draft[R], change: Patch, *, only: int | None) -> Conversation[Answer]:
+    """Sends a patch of an instance, ``only`` if its timestamp is this one."""
     try:
         return (yield from send(operations.patch(mapper.place, draft.obj.id, change, only=only)))
     except ConflictError as error:
@@ -340,13 +280,13 @@ def _patched(mapper: Mapper[R], draft: Draft[R], change: Patch, *, only: int | N
         raise (_gone(error) if error.errno == NO_OBJECT else error) from None
 
 
-def _unchanged(obj: Stored, *, force: bool) -> int | None:
+def unchanged(obj: Stored, *, force: bool) -> int | None:
     """The timestamp to make a write conditional on, or None where it is to be forced."""
     if force:
         return None
     timestamp = state_of(obj).timestamp
     if timestamp is None:
-        raise NotSavedError(f"the server never told the timestamp of {_called(obj)}: refresh() it, or use force=True")
+        raise NotSavedError(f"the server never told the timestamp of {called(obj)}: refresh() it, or use force=True")
     return timestamp
 
 
@@ -374,34 +314,18 @@ def _found(mapper: Mapper[R], object_id: str, error: AlreadyExistsError | Forbid
         return None
 
 
-def _only_of(changes: Changes, wires: set[str], names: dict[str, Any]) -> Changes:
-    written = {wire: value for wire, value in changes.written.items() if wire in wires}
-    removed = tuple(wire for wire in changes.removed if wire in wires)
-    return Changes(written, removed, changes.names & frozenset(names))
-
-
-def _refuse_unknown(mapper: Mapper[R], values: dict[str, Any]) -> None:
-    declared = mapper.model.model_fields.keys() - {*SERVER_OWNED}
-    if not declared and mapper.model.model_config.get("extra") == "allow":
-        return  # a bare Record holds any JSON object
-    for name in values:
-        if name not in declared:
-            raise TypeError(
-                f"{mapper.model.__name__} has no field {name!r} to patch; it has {', '.join(sorted(declared))}"
-            )
-
-
 def _forget(obj: Stored) -> None:
     state_of(obj).forget()
     vars(obj)["last_modified"] = None
 
 
-def _called(obj: Stored) -> str:
+def called(obj: Stored) -> str:
+    """The instance in an error."""
     return f"{type(obj).__name__} {obj.id!r}"
 
 
 def restless(obj: Stored, times: int) -> ConflictError:
     """The error of an object that is never the one that was read."""
-    error = ConflictError(f"{_called(obj)} came, went or changed {times} times while it was being written: try again")
+    error = ConflictError(f"{called(obj)} came, went or changed {times} times while it was being written: try again")
     error.mine = obj
     return error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pickle
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -40,8 +39,7 @@ from kinto_models import (
 )
 from kinto_models.embedded import EmbeddedServer
 from kinto_models.protocol.messages import Request, Response
-from kinto_models.transports.base import SENT
-from tests.conftest import Wire
+from tests.conftest import Telling, Wire
 from tests.loopback import Loopback
 from tests.proxy import Proxy
 from tests.repository.conftest import ALICE
@@ -251,20 +249,7 @@ def test_a_batch_leaves_before_the_answer_to_the_one_before_is_read(four: Client
             happened.append("read")
             return title
 
-    class Telling(Wire):
-        def send(self, request: Request) -> Response:
-            def told(sent: Callable[[], object] = SENT.get()) -> None:  # noqa: B008  # whoever waits for it
-                if threading.current_thread() is not threading.main_thread():
-                    happened.append("out")
-                sent()
-
-            token = SENT.set(told)
-            try:
-                return super().send(request)
-            finally:
-                SENT.reset(token)
-
-    four._runner.transport = wire = Telling(four._runner.transport)
+    four._runner.transport = wire = Telling(four._runner.transport, happened)
     tasks = [Watched(title=str(number)) for number in range(12)]
     with four.batch() as batch:
         for task in tasks:

@@ -19,8 +19,7 @@ from kinto_models import BatchError, Client, ConnectionFailedError, NoClientErro
 from kinto_models.embedded import EmbeddedServer
 from kinto_models.protocol.messages import Request, Response
 from kinto_models.transports.auth import BasicAuth
-from kinto_models.transports.base import SENT
-from tests.conftest import Wire
+from tests.conftest import Telling, Wire
 from tests.loopback import Loopback
 
 
@@ -63,20 +62,7 @@ def test_the_next_page_is_asked_for_before_one_is_read(kinto: Client, nine: list
             happened.append("read")
             return title
 
-    class Telling(Wire):
-        def send(self, request: Request) -> Response:
-            def told(sent: Callable[[], object] = SENT.get()) -> None:  # noqa: B008  # whoever waits for it
-                if threading.current_thread() is not threading.main_thread():
-                    happened.append("out")
-                sent()
-
-            token = SENT.set(told)
-            try:
-                return super().send(request)
-            finally:
-                SENT.reset(token)
-
-    kinto._runner.transport = Telling(wire.transport)
+    kinto._runner.transport = Telling(wire.transport, happened)
     try:
         assert len(kinto.repository(Watched).find().sort(Watched.id).all()) == 9
         assert happened == ["read"] * 9

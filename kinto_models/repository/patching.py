@@ -1,0 +1,99 @@
+"""patch() as conversations: whole fields and edits, of an instance or of the object with an id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from kinto_models.errors import NotSavedError
+from kinto_models.models.edits import Edit, field_adapter
+from kinto_models.models.interface import SaveResult
+from kinto_models.models.stored import Stored, state_of
+from kinto_models.models.tracking import SERVER_OWNED, Changes, diff, dump_json, names_of, parse, wire_names
+from kinto_models.protocol import operations
+from kinto_models.protocol.messages import Conversation
+from kinto_models.repository.mapper import Draft, Mapper, send
+from kinto_models.repository.patches import edit_patch
+from kinto_models.repository.writes import called, patched, unchanged
+
+__all__ = ["patch"]
+
+R = TypeVar("R", bound=Stored)
+
+
+def patch(mapper: Mapper[R], target: R | str, edits: Sequence[Edit], values: dict[str, Any]) -> Conversation[Any]:
+    """Changes some fields of an instance, or of the object with this id."""
+    if isinstance(target, str):
+        return _patch_by_id(mapper, target, edits, values)
+    return _patch_instance(mapper, target, edits, values)
+
+
+def _patch_instance(
+    mapper: Mapper[R], obj: R, edits: Sequence[Edit], values: dict[str, Any]
+) -> Conversation[SaveResult]:
+    """Changes some fields of an instance, and leaves its other changes alone."""
+    data = state_of(obj).data
+    if data is None or not mapper.knows(obj):
+        raise NotSavedError(f"{called(obj)} was never read or saved here: save() it, or patch() it by its id")
+    edited = _edited(mapper, edits)
+    _refuse_unknown(mapper, values)
+    trial = parse(mapper.model, data).model_copy(update=values)
+    wanted = mapper.draft(trial).changes(data)
+    changes = _only_of(wanted, {wire_names(mapper.model).get(name, name) for name in values}, values)
+    if not changes and not edits:
+        return SaveResult(created=False, changed=frozenset(), etag=obj.etag)
+    mapper.refuse_readonly(replace(changes, names=changes.names | edited))
+    unsaved = diff(obj, data).names
+    if both := sorted(unsaved & edited):
+        raise ValueError(
+            f"{called(obj)} has unsaved changes in {both[0]!r}: save() or refresh() it before that is edited"
+        )
+    draft = Draft(obj, dump_json(obj), trial, {}, names=changes.names | edited)
+    answer = yield from patched(mapper, draft, edit_patch(edits, changes), only=unchanged(obj, force=False))
+    return mapper.acknowledge(draft, answer, keep=unsaved - changes.names)
+
+
+def _patch_by_id(mapper: Mapper[R], object_id: str, edits: Sequence[Edit], values: dict[str, Any]) -> Conversation[R]:
+    """Changes some fields of an object that was not read, and returns it as it is then."""
+    edited = _edited(mapper, edits)
+    _refuse_unknown(mapper, values)
+    if not values and not edits:
+        raise TypeError("patch() takes at least one field to change")
+    names, data = wire_names(mapper.model), {}
+    for name, value in values.items():
+        checked = field_adapter(mapper.model, name).validate_python(value) if name in names else value
+        holder = mapper.model.model_construct(**{name: checked})
+        data[names.get(name, name)] = holder.model_dump(mode="json", include={name})[name]
+    changes = Changes(data, names=frozenset(values))
+    mapper.refuse_readonly(replace(changes, names=changes.names | edited))
+    answer = yield from send(operations.patch(mapper.place, object_id, edit_patch(edits, changes), only=None))
+    return mapper.load(answer)
+
+
+def _edited(mapper: Mapper[R], edits: Sequence[Edit]) -> frozenset[str]:
+    """The names of the fields that these change."""
+    for each in edits:
+        if not isinstance(each, Edit):
+            raise TypeError(f"patch() takes what edit(...) makes, and fields by name, not {each!r}")
+        name, closed = each.path[0], mapper.model.model_config.get("extra") == "forbid"
+        if name in SERVER_OWNED or (closed and name not in wire_names(mapper.model).values()):
+            raise TypeError(f"{mapper.model.__name__} has no field {name!r} to edit")
+    return names_of(mapper.model, {each.path[0] for each in edits if each.how != "test"})
+
+
+def _only_of(changes: Changes, wires: set[str], names: dict[str, Any]) -> Changes:
+    written = {wire: value for wire, value in changes.written.items() if wire in wires}
+    removed = tuple(wire for wire in changes.removed if wire in wires)
+    return Changes(written, removed, changes.names & frozenset(names))
+
+
+def _refuse_unknown(mapper: Mapper[R], values: dict[str, Any]) -> None:
+    declared = mapper.model.model_fields.keys() - {*SERVER_OWNED}
+    if not declared and mapper.model.model_config.get("extra") == "allow":
+        return  # a bare Record holds any JSON object
+    for name in values:
+        if name not in declared:
+            raise TypeError(
+                f"{mapper.model.__name__} has no field {name!r} to patch; it has {', '.join(sorted(declared))}"
+            )
