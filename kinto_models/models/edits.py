@@ -12,10 +12,11 @@ from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar, get_arg
 
 from pydantic import BaseModel, TypeAdapter
 
-from kinto_models.errors import QueryError
-from kinto_models.models.expressions import Expr, bare, field_of
+from kinto_models.errors import DeclarationError, QueryError
+from kinto_models.models.expressions import Expr, bare, dump_field, field_of
+from kinto_models.models.tracking import masked
 
-__all__ = ["Edit", "Editor", "edit", "field_adapter"]
+__all__ = ["Edit", "Editor", "edit", "value_of"]
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -56,7 +57,14 @@ class Editor(Generic[T]):
         return Edit("set", self._path, self._json(value))
 
     def unset(self) -> Edit:
-        """Takes the field out of the object; nothing happens where it is not there."""
+        """Takes the field out of the object; nothing happens where it is not there.
+
+        Raises:
+            QueryError: the class could not read the object without it.
+        """
+        place = field_of(self._expr)
+        if place.owner is not None and place.owner.__pydantic_fields__[place.name].is_required():
+            raise QueryError(f"{place.label} is required: without it the object could not be read")
         return Edit("unset", self._path)
 
     def expect(self, value: T | None) -> Edit:
@@ -99,8 +107,8 @@ class Editor(Generic[T]):
     def _json(self, value: Any) -> Any:
         place = field_of(self._expr)
         if place.owner is not None:
-            value = field_adapter(place.owner, place.name).validate_python(value)
-        return place.json(value)
+            value = _adapter_of(place.owner, place.name).validate_python(value)
+        return _told(place.label, place.json(value))
 
     def _item(self, value: Any) -> Any:
         place = field_of(self._expr)
@@ -109,7 +117,7 @@ class Editor(Generic[T]):
             return place.json(value)
         if kind not in (list, set, frozenset, tuple) or not items:
             raise QueryError(f"{place.label} holds no list to put a value into")
-        return place.items((_of_type(items[0]).validate_python(value),))[0]
+        return _told(place.label, place.items((_of_type(items[0]).validate_python(value),))[0])
 
     def __repr__(self) -> str:
         return f"<edit {'.'.join(self._path)}>"
@@ -130,6 +138,26 @@ def edit(field: Any) -> Editor[Any]:
     return Editor(field)
 
 
+def value_of(model: type[BaseModel], name: str, value: Any) -> Any:
+    """The JSON of a value that is to be stored in this field.
+
+    Raises:
+        pydantic.ValidationError: it does not fit the field.
+        DeclarationError: pydantic would write asterisks.
+    """
+    checked = _adapter_of(model, name).validate_python(value)
+    return _told(f"{model.__name__}.{name}", dump_field(model, name, checked))
+
+
+def _told(label: str, value: Any) -> Any:
+    if masked(value):
+        raise DeclarationError(
+            f"{label} holds a secret that pydantic writes as asterisks, and it would be lost: give it a "
+            "field_serializer that returns get_secret_value()"
+        )
+    return value
+
+
 def _index(index: int) -> str:
     if isinstance(index, bool) or not isinstance(index, int) or index < 0:
         raise QueryError(f"a place in a list is counted from 0, not {index!r}; append() adds at the end")
@@ -137,7 +165,7 @@ def _index(index: int) -> str:
 
 
 @lru_cache(maxsize=1024)
-def field_adapter(model: type[BaseModel], name: str) -> TypeAdapter[Any]:
+def _adapter_of(model: type[BaseModel], name: str) -> TypeAdapter[Any]:
     """What validates a value of this field alone."""
     info = model.__pydantic_fields__[name]
     special: Any = Annotated

@@ -20,7 +20,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 from kinto_models.errors import QueryError
 from kinto_models.protocol.filters import Filter, Operator, Sort
 
-__all__ = ["Condition", "Expr", "col", "conditions", "field_of", "key", "sort_keys", "wire_name"]
+__all__ = ["Condition", "Expr", "col", "conditions", "dump_field", "field_of", "key", "sort_keys", "wire_name"]
 
 _NOT_AS_TEXT = (Decimal, timedelta)
 
@@ -128,8 +128,21 @@ class _Field:
         return True
 
     def _dump(self, value: Any) -> Any:
-        holder = (self.owner or BaseModel).model_construct(**{self.name: value})
-        return holder.model_dump(mode="json", include={self.name}, warnings="error")[self.name]
+        return dump_field(self.owner or BaseModel, self.name, value)
+
+
+def dump_field(owner: type[BaseModel], name: str, value: Any) -> Any:
+    """The JSON of a value of this field, as it is stored.
+
+    Raises:
+        QueryError: the field is not stored.
+        pydantic_core.PydanticSerializationError: the value is not one of this field.
+    """
+    holder = owner.model_construct(**{name: value})
+    dumped = holder.model_dump(mode="json", by_alias=True, include={name}, round_trip=True, warnings="error")
+    if not dumped:
+        raise QueryError(f"{owner.__name__}.{name} is not stored: its class excludes it")
+    return next(iter(dumped.values()))
 
 
 def field_of(expr: Expr[Any]) -> _Field:

@@ -9,9 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
+from pydantic import BaseModel
+
 from kinto_models.errors import NotSavedError
 from kinto_models.models.stored import Stored, state_of
-from kinto_models.models.tracking import Changes, absorb, diff, dump, parse, same, wire_names
+from kinto_models.models.tracking import absorb, diff, dump, parse, same, wire_names
+from kinto_models.protocol.bodies import encode
 from kinto_models.types import Data
 
 __all__ = ["Merge", "Side", "merge", "merged", "rebase"]
@@ -76,11 +79,30 @@ def merged(mine: S, theirs: S, base: Data | None, prefer: Side = "mine") -> Merg
         given = {names.get(name, name) for name in (*mine.model_fields_set, *(mine.model_extra or {}))}
         return merge({}, {wire: value for wire, value in dump(mine).items() if wire in given}, dump(theirs), prefer)
     before = dump(parse(type(mine), base))
-    return merge(before, _changed(before, diff(mine, base)), _changed(before, diff(theirs, base)), prefer)
+    return merge(before, _side(mine, base, before), _side(theirs, base, before), prefer)
 
 
-def _changed(data: Data, changes: Changes) -> Data:
-    return {**{name: value for name, value in data.items() if name not in changes.removed}, **changes.written}
+def _side(obj: Stored, base: Data, before: Data) -> Data:
+    changes = diff(obj, base)
+    written = {wire: value for wire, value in before.items() if wire not in changes.removed}
+    aligned: Data = _aligned(obj, {**written, **changes.written}, before)
+    return aligned
+
+
+def _aligned(value: Any, told: Any, base: Any) -> Any:
+    """The JSON of a value with its sets in the order of ``base`` where they are equal: a set has none of its own."""
+    if isinstance(value, (set, frozenset)) and isinstance(told, list) and isinstance(base, list):
+        return base if sorted(map(encode, told)) == sorted(map(encode, base)) else told
+    if isinstance(value, BaseModel) and isinstance(told, dict) and isinstance(base, dict):
+        names = {wire: name for name, wire in wire_names(type(value)).items()}
+        return {w: _aligned(getattr(value, str(names.get(w, w)), None), v, base.get(w)) for w, v in told.items()}
+    if isinstance(value, dict) and isinstance(told, dict) and isinstance(base, dict) and len(value) == len(told):
+        inner = zip(value.values(), told.items(), strict=True)
+        return {key: _aligned(each, json, base.get(key)) for each, (key, json) in inner}
+    lists = isinstance(value, (list, tuple)) and isinstance(told, list) and isinstance(base, list)
+    if lists and len(value) == len(told) == len(base):
+        return [_aligned(*each) for each in zip(value, told, base, strict=True)]
+    return told
 
 
 def rebase(obj: S, theirs: S, prefer: Side = "mine") -> None:

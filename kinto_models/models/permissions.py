@@ -67,8 +67,11 @@ class ACE:
         """Replaces all principals, from the next save on.
 
         Raises:
+            TypeError: a single one.
             UnknownPermissionsError: the server did not show them.
         """
+        if isinstance(principals, str):
+            raise TypeError(f"replace() takes all principals, such as [{principals!r}], and not one")
         known, wanted = self._known(), {principal_of(principal) for principal in principals}
         self._change(grant=wanted, revoke=known - wanted)
 
@@ -163,6 +166,10 @@ class Permissions:
     def changes(self) -> dict[str, list[str]]:
         """The ACEs that are known and changed, whole, under Kinto's names for them."""
         return {name: list(ace) for name, ace in self._by_name().items() if ace.changed and ace.known}
+
+    def grants(self) -> dict[str, Grants]:
+        """All changes, principal by principal, under Kinto's names for the ACEs."""
+        return {name: ace.grants for name, ace in self._by_name().items() if ace.changed}
 
     def pending(self) -> dict[str, Grants]:
         """The changes of ACEs that are not known, under Kinto's names for them."""

@@ -171,6 +171,8 @@ def permissions_of(obj: Stored, kind: type[P]) -> P:
     state = state_of(obj)
     if state.permissions is None:
         state.permissions = kind(state.shown if obj.saved else {})
+    elif not obj.saved and state.data is not None:  # a copy under another id: what others hold is of the other object
+        state.permissions = state.permissions.moved(kind({}))
     return cast("P", state.permissions)
 
 

@@ -14,22 +14,24 @@ from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
 from pathlib import PurePath
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from kinto_models.models.expressions import wire_name
 from kinto_models.protocol.bodies import encode
 from kinto_models.types import Data
 
 __all__ = [
+    "MASK",
     "SERVER_OWNED",
     "Changes",
     "absorb",
     "diff",
     "dump",
     "dump_json",
+    "masked",
     "names_of",
     "parse",
     "storable",
@@ -165,6 +167,16 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, list):
         return len(a) == len(b) and all(map(same, a, b))
     return bool(a == b)
+
+
+MASK: Final = str(SecretStr("x")).encode()
+
+
+def masked(value: Any) -> bool:
+    """Whether pydantic's SecretStr and SecretBytes left their mask somewhere in this JSON."""
+    if isinstance(value, str):
+        return value == str(SecretStr("x"))
+    return any(map(masked, value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()))
 
 
 def _same_but_for_order(a: Any, b: Any) -> bool:

@@ -95,12 +95,12 @@ class Collected:
         place = {} if bound is None else {"bucket": bound.bucket, "collection": bound.collection}
         return self.repository(type(obj), **place)
 
-    def add(self, target: Any, begin: Callable[[], Conversation[U]]) -> Outcome[U]:
+    def add(self, target: Any, begin: Callable[[], Conversation[U]], *, reads: bool = False) -> Outcome[U]:
         """Adds a conversation. Called by the repositories and queries of the batch."""
         if self._entries is None:
             raise NotSentError("this batch has ended: open another one")
         outcome: Outcome[U] = Outcome(target)
-        self._entries.append(Entry(outcome, begin))
+        self._entries.append(Entry(outcome, begin, reads))
         return outcome
 
     def _drop(self) -> None:
@@ -189,11 +189,11 @@ class BatchRepository(Generic[R]):
 
     def get(self, object_id: str) -> Outcome[R]:
         """Reads one object. See ``Objects.get``."""
-        return self._batch.add(object_id, lambda: reads.get(self._mapper, object_id))
+        return self._batch.add(object_id, lambda: reads.get(self._mapper, object_id), reads=True)
 
     def get_or_none(self, object_id: str) -> Outcome[R | None]:
         """Reads one object; its result is None where there is none. See ``Objects.get_or_none``."""
-        return self._batch.add(object_id, lambda: reads.get_or_none(self._mapper, object_id))
+        return self._batch.add(object_id, lambda: reads.get_or_none(self._mapper, object_id), reads=True)
 
     def get_or_create(self, obj: R) -> Outcome[tuple[R, bool]]:
         """Creates the object, or reads the one that has its id. See ``Objects.get_or_create``."""
@@ -239,7 +239,7 @@ class BatchRepository(Generic[R]):
 
     def refresh(self, obj: R) -> Outcome[bool]:
         """What ``obj.refresh()`` does, here."""
-        return self._batch.add(obj, lambda: writes.refresh(self._mapper, obj))
+        return self._batch.add(obj, lambda: writes.refresh(self._mapper, obj), reads=True)
 
     def find(self, *conditions: Condition | bool) -> BatchQuery[R]:
         """A query, whose endings return an ``Outcome``. See ``Objects.find``."""
@@ -248,7 +248,7 @@ class BatchRepository(Generic[R]):
 
     def changes(self, since: int | None = None) -> Outcome[ChangeSet[R]]:
         """What happened since a timestamp. See ``Objects.changes``."""
-        return self._batch.add(self._mapper.model, lambda: changes.changes(self._mapper, since))
+        return self._batch.add(self._mapper.model, lambda: changes.changes(self._mapper, since), reads=True)
 
     def count(self) -> Outcome[int]:
         """How many objects there are."""
@@ -270,31 +270,31 @@ class BatchQuery(Selection[T]):
 
     def all(self, *, consistent: bool = False) -> Outcome[list[T]]:
         """Every object. See ``Finder.all``."""
-        return self._runner.add(self._result, lambda: self._all(consistent=consistent))
+        return self._runner.add(self._result, lambda: self._all(consistent=consistent), reads=True)
 
     def first(self) -> Outcome[T | None]:
         """The first object, or None."""
-        return self._runner.add(self._result, self._first)
+        return self._runner.add(self._result, self._first, reads=True)
 
     def one(self) -> Outcome[T]:
         """The only object. See ``Finder.one``."""
-        return self._runner.add(self._result, self._one)
+        return self._runner.add(self._result, self._one, reads=True)
 
     def one_or_none(self) -> Outcome[T | None]:
         """The only object, or None. See ``Finder.one_or_none``."""
-        return self._runner.add(self._result, self._one_or_none)
+        return self._runner.add(self._result, self._one_or_none, reads=True)
 
     def count(self) -> Outcome[int]:
         """How many objects there are."""
-        return self._runner.add(self._result, self._count)
+        return self._runner.add(self._result, self._count, reads=True)
 
     def exists(self) -> Outcome[bool]:
         """Whether there is any."""
-        return self._runner.add(self._result, self._exists)
+        return self._runner.add(self._result, self._exists, reads=True)
 
     def timestamp(self) -> Outcome[int]:
         """The timestamp of the whole list, whatever the conditions, in milliseconds."""
-        return self._runner.add(self._result, self._timestamp)
+        return self._runner.add(self._result, self._timestamp, reads=True)
 
     def delete(self) -> Outcome[int]:
         """Deletes what the conditions list, and tells how many. See ``Finder.delete``."""

@@ -29,11 +29,13 @@ class Entry(Generic[T]):
     Attributes:
         outcome: told what became of it.
         begin: starts its conversation: late, so that of two writes of one instance the second sees what the first did.
+        reads: whether it only reads: what may read first and write then counts as a write from the beginning.
         settled: whether the outcome was told.
     """
 
     outcome: Outcome[T]
     begin: Callable[[], Conversation[T]]
+    reads: bool = False
     settled: bool = False
 
 
@@ -97,14 +99,13 @@ class Chunk:
 
     def needs(self, running: Running) -> bool:
         """Whether the request depends on one that is in here."""
-        reads = running.operation.request.safe
-        return self.written.touch(running) or (not reads and self.read.touch(running))
+        return self.written.touch(running) or (not running.entry.reads and self.read.touch(running))
 
     def add(self, running: Running) -> None:
         """Puts it in."""
         self.running.append(running)
         self.instances.add(id(running.entry.outcome.target))
-        (self.read if running.operation.request.safe else self.written).add(running)
+        (self.read if running.entry.reads else self.written).add(running)
 
 
 _created = count()

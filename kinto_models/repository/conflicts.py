@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from kinto_models.errors import ConflictError
 from kinto_models.models.interface import OnConflict, SaveResult
-from kinto_models.models.merging import rebase
-from kinto_models.models.stored import Stored
-from kinto_models.models.tracking import dump_json
+from kinto_models.models.merging import merged, rebase
+from kinto_models.models.stored import Stored, state_of
+from kinto_models.models.tracking import dump_json, names_of
 from kinto_models.protocol.messages import Conversation, call
 from kinto_models.repository import writes
 from kinto_models.repository.mapper import Mapper
@@ -44,33 +44,49 @@ def save(mapper: Mapper[R], obj: R, *, force: bool, on_conflict: OnConflict) -> 
 
 def _resolved(mapper: Mapper[R], obj: R, conflict: ConflictError, how: OnConflict) -> Conversation[SaveResult]:
     # On a copy: the instance changes when the server has taken it, and not before.
-    trial, before = deepcopy(obj), dump_json(obj)
+    trial, before, held = deepcopy(obj), dump_json(obj), obj.permissions.held
     for _ in range(_ROUNDS):
-        if how == "merge" and conflict.overlapping:
-            conflict.mine = obj
-            raise conflict
-        yield from _rebased(mapper, trial, conflict, how)
+        trial = yield from _rebased(mapper, obj, trial, conflict, how)
         try:
             result = yield from writes.save(mapper, trial, force=False)
         except ConflictError as error:
             conflict = error
         else:
-            mapper.adopt(obj, trial, before)
+            mapper.adopt(obj, trial, before, held)
             return result
-    raise writes.restless(obj, _ROUNDS)
+    given_up = writes.restless(obj, _ROUNDS)
+    given_up.base, given_up.theirs, given_up.overlapping = conflict.base, conflict.theirs, conflict.overlapping
+    raise given_up
 
 
-def _rebased(mapper: Mapper[R], trial: R, conflict: ConflictError, how: OnConflict) -> Conversation[None]:
-    theirs = conflict.theirs
-    if theirs is None or trial.permissions.changed:  # a conflict shows no permissions
-        conflict.theirs = theirs = yield from get(mapper, trial.id)
+def _rebased(mapper: Mapper[R], obj: R, trial: R, conflict: ConflictError, how: OnConflict) -> Conversation[R]:
+    """The copy with the changes of both."""
+    if conflict.theirs is None or trial.permissions.changed:  # a conflict shows no permissions
+        conflict.theirs = yield from get(mapper, trial.id)
+        base = state_of(trial).data if trial.saved else None
+        conflict.overlapping = names_of(mapper.model, merged(trial, conflict.theirs, base).overlapping)
+    if how == "merge" and conflict.overlapping:
+        conflict.mine = obj
+        raise conflict
     try:
-        rebase(trial, theirs, "theirs" if how == "theirs" else "mine")
+        rebase(trial, conflict.theirs, "theirs" if how == "theirs" else "mine")
     except ValidationError as misfit:
+        conflict.mine = obj
         raise conflict from misfit
-    if callable(how):
-        conflict.mine = trial
-        yield from call(how, conflict)
+    if not callable(how):
+        return trial
+    conflict.mine = trial
+    made = yield from call(how, conflict)
+    return _same_object(mapper, made if isinstance(made, mapper.model) else trial, obj.id)
+
+
+def _same_object(mapper: Mapper[R], made: R, object_id: str) -> R:
+    if made.id != object_id or not mapper.knows(made):
+        raise ValueError(
+            f"the function made {type(made).__name__} {made.id!r} where {object_id!r} is to be saved: change the "
+            "instance that it is handed, or return a copy of it"
+        )
+    return made
 
 
 def modify(mapper: Mapper[R], object_id: str, change: Callable[[R], object]) -> Conversation[R]:
@@ -78,9 +94,7 @@ def modify(mapper: Mapper[R], object_id: str, change: Callable[[R], object]) -> 
     obj = yield from get(mapper, object_id)
     for _ in range(_TRIES):
         made = yield from call(change, obj)
-        wanted = made if isinstance(made, mapper.model) else obj
-        if wanted.id != object_id:
-            raise ValueError(f"the change returned the object {wanted.id!r} where {object_id!r} is to be modified")
+        wanted = _same_object(mapper, made if isinstance(made, mapper.model) else obj, object_id)
         try:
             yield from writes.save(mapper, wanted, force=False)
         except ConflictError:  # which shows no permissions, and the change may be one of them

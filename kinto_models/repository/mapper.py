@@ -8,9 +8,9 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
-from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from kinto_models.errors import (
@@ -25,7 +25,18 @@ from kinto_models.models.merging import merged
 from kinto_models.models.permissions import Grants, Held
 from kinto_models.models.state import Snapshot
 from kinto_models.models.stored import Stored, attach, attach_all, state_of
-from kinto_models.models.tracking import Changes, absorb, diff, dump, dump_json, names_of, parse, wire_names
+from kinto_models.models.tracking import (
+    MASK,
+    Changes,
+    absorb,
+    diff,
+    dump,
+    dump_json,
+    masked,
+    names_of,
+    parse,
+    wire_names,
+)
 from kinto_models.protocol.bodies import encode, envelope
 from kinto_models.protocol.etags import format_etag
 from kinto_models.protocol.messages import Conversation, Operation, Request
@@ -141,6 +152,11 @@ class Draft(Generic[R]):
         self.names = names_of(type(self.obj), self.data)
         return self
 
+    def by_principal(self) -> Draft[R]:
+        """With all changes of permissions told principal by principal, and not as whole lists."""
+        self.permissions, self.pending = {}, self.obj.permissions.grants()
+        return self
+
     def changes(self, told: Data | None) -> Changes:
         """What of it the object, as the server told it, has not; nothing where nothing was told."""
         changes = Changes() if told is None else diff(self.obj, told, self.data)
@@ -201,10 +217,14 @@ class Mapper(Generic[R]):
         absorb(obj, told)
         self.tie(obj, told)
 
-    def adopt(self, obj: R, saved: R, before: bytes) -> None:
-        """Makes the instance what a copy of it was saved as, but for what was changed since ``before``."""
+    def adopt(self, obj: R, saved: R, before: bytes, held: Held) -> None:
+        """Makes the instance what a copy of it was saved as, but for what was changed since it was ``before``, and its
+        permissions ``held``.
+        """
+        unsaved = obj.permissions
         absorb(obj, saved, (), before)
         self.tie(obj, saved)
+        state_of(obj).permissions = unsaved.moved(type(unsaved)(state_of(obj).shown), held)
 
     def tie(self, obj: R, told: R) -> None:
         """Ties the instance to an answer that tells the same."""
@@ -222,8 +242,7 @@ class Mapper(Generic[R]):
             with suppress(InvalidAnswerError):  # the conflict is the news, not that theirs does not fit
                 listed = Request("GET", self.place.path)
                 error.theirs = self.load(Answer(envelope(existing), None, created=False, request=listed))
-                both = merged(obj, error.theirs, base).overlapping if base else diff(obj, existing).written
-                error.overlapping = names_of(self.model, both)
+                error.overlapping = names_of(self.model, merged(obj, error.theirs, base).overlapping)
         return error
 
     # To the server
@@ -235,7 +254,7 @@ class Mapper(Generic[R]):
         self.refuse_stranger(obj)
         dumped = dump_json(obj)
         told = self.model.model_validate_json(_identified(dumped, obj.id))
-        if _MASK in dumped:
+        if MASK in dumped:
             self._refuse_mask(obj, told)
         draft = Draft(obj, dumped, told, dump(told))
         if state_of(obj).permissions is not None:  # or else nobody asked for them yet
@@ -251,7 +270,7 @@ class Mapper(Generic[R]):
     def _refuse_mask(self, obj: R, told: R) -> None:
         data = dump(obj)
         for name, wire in wire_names(self.model).items():
-            if _masked(data.get(wire)) and getattr(told, name) != getattr(obj, name):
+            if masked(data.get(wire)) and getattr(told, name) != getattr(obj, name):
                 raise DeclarationError(
                     f"{self.model.__name__}.{name} holds a secret that pydantic writes as asterisks, and it would be "
                     "lost: give it a field_serializer that returns get_secret_value()"
@@ -272,16 +291,6 @@ def _identified(body: bytes, object_id: str) -> bytes:
     if not object_id:
         return body
     return b'{"id":%b%b%b' % (encode(object_id), b"" if body == b"{}" else b",", body[1:])
-
-
-_MASK: Final = str(SecretStr("x")).encode()
-
-
-def _masked(value: Any) -> bool:
-    """Whether pydantic's SecretStr and SecretBytes left their mask somewhere in this JSON."""
-    if isinstance(value, str):
-        return value == str(SecretStr("x"))
-    return any(map(_masked, value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()))
 
 
 def _misfit(

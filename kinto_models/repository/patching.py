@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from pydantic_core import to_jsonable_python
+
 from kinto_models.errors import NotSavedError
-from kinto_models.models.edits import Edit, field_adapter
+from kinto_models.models.edits import Edit, value_of
 from kinto_models.models.interface import SaveResult
 from kinto_models.models.stored import Stored, state_of
 from kinto_models.models.tracking import SERVER_OWNED, Changes, diff, dump_json, names_of, parse, wire_names
@@ -36,7 +38,7 @@ def _patch_instance(
     data = state_of(obj).data
     if data is None or not mapper.knows(obj):
         raise NotSavedError(f"{called(obj)} was never read or saved here: save() it, or patch() it by its id")
-    edited = _edited(mapper, edits)
+    edited = _edited(mapper, edits, values)
     _refuse_unknown(mapper, values)
     trial = parse(mapper.model, data).model_copy(update=values)
     wanted = mapper.draft(trial).changes(data)
@@ -56,27 +58,28 @@ def _patch_instance(
 
 def _patch_by_id(mapper: Mapper[R], object_id: str, edits: Sequence[Edit], values: dict[str, Any]) -> Conversation[R]:
     """Changes some fields of an object that was not read, and returns it as it is then."""
-    edited = _edited(mapper, edits)
+    edited = _edited(mapper, edits, values)
     _refuse_unknown(mapper, values)
     if not values and not edits:
         raise TypeError("patch() takes at least one field to change")
     names, data = wire_names(mapper.model), {}
     for name, value in values.items():
-        checked = field_adapter(mapper.model, name).validate_python(value) if name in names else value
-        holder = mapper.model.model_construct(**{name: checked})
-        data[names.get(name, name)] = holder.model_dump(mode="json", include={name})[name]
+        known = name in names
+        data[names.get(name, name)] = value_of(mapper.model, name, value) if known else to_jsonable_python(value)
     changes = Changes(data, names=frozenset(values))
     mapper.refuse_readonly(replace(changes, names=changes.names | edited))
     answer = yield from send(operations.patch(mapper.place, object_id, edit_patch(edits, changes), only=None))
     return mapper.load(answer)
 
 
-def _edited(mapper: Mapper[R], edits: Sequence[Edit]) -> frozenset[str]:
+def _edited(mapper: Mapper[R], edits: Sequence[Edit], values: dict[str, Any]) -> frozenset[str]:
     """The names of the fields that these change."""
     for each in edits:
         if not isinstance(each, Edit):
             raise TypeError(f"patch() takes what edit(...) makes, and fields by name, not {each!r}")
         name, closed = each.path[0], mapper.model.model_config.get("extra") == "forbid"
+        if names_of(mapper.model, {name}) & values.keys():
+            raise TypeError(f"{name!r} is changed twice: by name and by an edit")
         if name in SERVER_OWNED or (closed and name not in wire_names(mapper.model).values()):
             raise TypeError(f"{mapper.model.__name__} has no field {name!r} to edit")
     return names_of(mapper.model, {each.path[0] for each in edits if each.how != "test"})

@@ -20,8 +20,8 @@ from kinto_models.errors import (
 from kinto_models.models.changes import Tombstone
 from kinto_models.models.ids import ServerIds
 from kinto_models.models.interface import SaveResult
-from kinto_models.models.stored import Stored, state_of
-from kinto_models.models.tracking import Changes, absorb, names_of, parse
+from kinto_models.models.stored import Stored, changes_of, state_of
+from kinto_models.models.tracking import Changes, absorb, dump_json, names_of, parse
 from kinto_models.protocol import operations
 from kinto_models.protocol.bodies import Patch, basic_patch, envelope
 from kinto_models.protocol.filters import Query as Wire
@@ -87,50 +87,46 @@ def save(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResult]:
         return SaveResult(created=False, changed=frozenset(), etag=obj.etag)
     mapper.refuse_readonly(changes)
     only = unchanged(obj, force=force)
-    if draft.pending:
-        return (yield from _granted(mapper, draft, changes, only=only))
+    if draft.pending or (force and draft.permissions):
+        return (yield from _granted(mapper, draft.by_principal(), changes, only=only))
     answer = yield from patched(mapper, draft, patch_of(changes, draft.permissions), only=only)
     return mapper.acknowledge(draft, answer)
 
 
-def _granted(mapper: Mapper[R], draft: Draft[R], changes: Changes, *, only: int | None) -> Conversation[SaveResult]:
-    """Saves changes of permissions that are not known, and of data."""
+def _granted(
+    mapper: Mapper[R], draft: Draft[R], changes: Changes, *, only: int | None, keep: frozenset[str] = frozenset()
+) -> Conversation[SaveResult]:
+    """Saves changes of data, and of permissions principal by principal, whoever else is in them."""
+    obj, sent = draft.obj, frozenset[str]()
     for _ in range(_ROUNDS):
-        seen = yield from send(operations.get(mapper.place, draft.obj.id))
+        seen = yield from send(operations.get(mapper.place, obj.id))
         told = mapper.load(seen)
         at = only if changes else told.last_modified  # a grant is no conflict with what others did meanwhile
         shown = state_of(told).shown
-        if shown is None:
-            return (yield from _granted_by_a_writer(mapper, draft, changes, only=at))
-        change = grant_patch(changes, draft.pending, shown)
+        change = _data_patch(changes) if shown is None else grant_patch(changes, draft.pending, shown)
         if change is None:
-            return replaced(mapper.acknowledge(draft, seen), changed=frozenset())
+            return replaced(mapper.acknowledge(draft, seen, keep), changed=sent)
         try:
             answer = yield from patched(mapper, draft, change, only=at)
         except ConflictError:
             if changes:
                 raise
-        else:
-            return mapper.acknowledge(draft, answer)
-    raise restless(draft.obj, _ROUNDS)
-
-
-def _granted_by_a_writer(
-    mapper: Mapper[R], draft: Draft[R], changes: Changes, *, only: int | None
-) -> Conversation[SaveResult]:
-    """The same for who may write the object without being in its ``write``, and so sees no permissions: after the first
-    write the server puts and shows them there.
-    """
-    obj = draft.obj
-    draft.held = None  # not sent yet
-    first = mapper.acknowledge(draft, (yield from patched(mapper, draft, _data_patch(changes), only=only)))
-    if not obj.permissions.known:
-        raise UnknownPermissionsError(
-            f"the server does not show the permissions of {called(obj)} to these credentials, which are not in its "
-            "'write': nobody can change what nobody sees"
-        )
-    second = yield from save(mapper, obj, force=False)
-    return SaveResult(first.created, first.changed | second.changed, second.etag)
+            continue
+        if shown is not None:
+            result = mapper.acknowledge(draft, answer, keep)
+            return replaced(result, changed=result.changed | sent)
+        # Who may write the object without being in its ``write`` sees no permissions. By that write she is there, and
+        # the server shows them.
+        draft.held = None
+        sent = mapper.acknowledge(draft, answer).changed
+        if not obj.permissions.known:
+            raise UnknownPermissionsError(
+                f"the server does not show the permissions of {called(obj)} to these credentials, which are not in its "
+                "'write': nobody can change what nobody sees"
+            )
+        draft, changes, only = _rest(draft), Changes(), None
+        keep = changes_of(obj).names  # made while the answer was on its way
+    raise restless(obj, _ROUNDS)
 
 
 def _data_patch(changes: Changes) -> Patch:
@@ -147,16 +143,18 @@ def replace(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResul
     draft = mapper.draft(obj)
     if mapper.knows(obj):
         mapper.refuse_readonly(draft.changes(state_of(obj).data))
+    has_pending = bool(draft.pending)
     result = yield from overwrite(mapper, draft.all(), only=unchanged(obj, force=force))
-    return (yield from _and_granted(mapper, obj, result))
-
-
-def _and_granted(mapper: Mapper[R], obj: R, result: SaveResult) -> Conversation[SaveResult]:
-    """What a write of the data could not carry: changes of permissions that were not known."""
-    if not obj.permissions.changed:
+    if not has_pending:
         return result
-    second = yield from save(mapper, obj, force=False)
+    second = yield from _granted(mapper, _rest(draft), Changes(), only=None, keep=changes_of(obj).names)
     return SaveResult(result.created, result.changed | second.changed, second.etag)
+
+
+def _rest(draft: Draft[R]) -> Draft[R]:
+    """What is left of it once the data is written: the changes of permissions."""
+    obj = draft.obj
+    return replaced(draft, dumped=dump_json(obj), names=frozenset(), held=obj.permissions.held).by_principal()
 
 
 def overwrite(mapper: Mapper[R], draft: Draft[R], *, only: int | None) -> Conversation[SaveResult]:
@@ -260,12 +258,12 @@ def _merged(mapper: Mapper[R], obj: R, theirs: R) -> Conversation[SaveResult]:
     changes = Changes(written, names=names_of(mapper.model, written))
     draft.names = changes.names
     mapper.refuse_readonly(changes)
-    if draft.pending:
-        return (yield from _granted(mapper, draft, changes, only=found.timestamp))
-    if not changes and not draft.permissions:
+    if draft.pending or draft.permissions:  # added to those of others, as the fields are
+        return (yield from _granted(mapper, draft.by_principal(), changes, only=found.timestamp))
+    if not changes:
         mapper.take(obj, theirs)
         return SaveResult(created=False, changed=frozenset(), etag=obj.etag)
-    change = patch_of(changes, draft.permissions)
+    change = patch_of(changes, {})
     answer = yield from send(operations.patch(mapper.place, obj.id, change, only=found.timestamp))
     return mapper.acknowledge(draft, answer)
 

@@ -790,3 +790,22 @@ def test_a_batch_says_where_ids_are_taken(kinto: Client) -> None:
             batch.delete(wrong)
         with pytest.raises(TypeError, match="takes an instance"):
             batch.save(wrong)
+
+
+def test_a_read_after_what_reads_first_and_writes_then_sees_it(kinto: Client) -> None:
+    tasks = kinto.repository(Task)
+    tasks.create_many(Task(id=f"t{number}") for number in range(40))
+    listed = tasks.find(Task.id == "t0").one()
+    listed.permissions.read.add(EVERYONE)
+    listed.title = "granted"
+    with kinto.batch() as batch:
+        objects = batch.repository(Task)
+        for number in range(1, 40):
+            objects.modify(f"t{number}", lambda task: setattr(task, "priority", 1))
+        one, count, changes = objects.get("t1"), objects.find(Task.priority == 1).count(), objects.changes()
+        batch.save(listed)
+        granted = objects.get("t0")
+    assert one.result().priority == 1
+    assert count.result() == 39
+    assert sum(task.priority == 1 for task in changes.result().updated) == 39
+    assert granted.result().title == "granted"

@@ -8,18 +8,27 @@ from datetime import date
 from typing import Any, cast
 
 import pytest
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    computed_field,
+)
 
 from kinto_models import (
     Account,
     Client,
     ConflictError,
+    DeclarationError,
     Edit,
     InvalidRequestError,
     NotFoundError,
     QueryError,
     ReadOnlyFieldError,
     Record,
+    col,
     edit,
     key,
 )
@@ -199,3 +208,59 @@ def test_names_with_slashes_and_tildes(kinto: Client, task: Task, wire: Wire) ->
     kinto.repository(Task).patch("t1", edit(key("a/b~c")).set(1), edit(Task.tags).append("c"))
     assert stored(kinto)["a/b~c"] == 1
     assert json.loads(wire.sent[-2].body or b"[]")[0]["path"] == "/data/a~1b~0c"
+
+
+class Author(BaseModel):
+    model_config = ConfigDict(populate_by_name=True)
+
+    full_name: str = Field(default="", alias="fullName")
+
+    @computed_field
+    def shout(self) -> str:
+        return self.full_name.upper()
+
+
+class Book(Record, bucket="todo", collection="tasks"):
+    author: Author | None = None
+    authors: list[Author] = []
+    secret: SecretStr | None = None
+    hidden: str = Field(default="", exclude=True)
+    name: str
+
+
+@pytest.mark.parametrize("how", ["by name", "edit"])
+def test_nested_models_are_stored_under_their_own_names(kinto: Client, how: str) -> None:
+    books, ada = kinto.repository(Book), Author(fullName="Ada")
+    books.create(Book(id="t1", name="x"))
+    if how == "by name":
+        books.patch("t1", author=ada, authors=[ada])
+    else:
+        books.patch("t1", edit(Book.author).set(ada), edit(Book.authors).append(ada))
+    assert {name: stored(kinto)[name] for name in ("author", "authors")} == {
+        "author": {"fullName": "Ada"},
+        "authors": [{"fullName": "Ada"}],
+    }
+    assert books.patch("t1", edit(Book.author).expect(ada), name="y").name == "y"
+    assert books.find(Book.author == ada).one().id == "t1"
+    assert books.find(col(Book.authors).contains(ada)).count() == 1
+
+
+def test_what_would_be_lost_or_break_the_object_is_refused(kinto: Client, wire: Wire) -> None:
+    books = kinto.repository(Book)
+    book = books.create(Book(id="t1", name="x"))
+    wire.clear()
+    for write in (
+        lambda: books.patch("t1", secret="pw"),
+        lambda: edit(Book.secret).set(SecretStr("pw")),
+    ):
+        with pytest.raises(DeclarationError, match="asterisks"):
+            write()
+    with pytest.raises(QueryError, match="name is required"):
+        edit(Book.name).unset()
+    with pytest.raises(QueryError, match="hidden is not stored"):
+        books.patch("t1", hidden="x")
+    targets: list[Any] = ["t1", book]
+    for target in targets:
+        with pytest.raises(TypeError, match="changed twice"):
+            books.patch(target, edit(Book.name).set("y"), name="z")
+    assert wire.sent == []

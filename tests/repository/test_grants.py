@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 
 import pytest
@@ -9,12 +10,14 @@ import pytest
 from kinto_models import (
     EVERYONE,
     Account,
+    AsyncClient,
     Client,
     Collection,
     Group,
     Record,
     UnknownPermissionsError,
 )
+from kinto_models.embedded import EmbeddedServer
 from kinto_models.protocol.messages import Request, Response
 from tests.conftest import Wire
 
@@ -192,3 +195,55 @@ def test_a_batch_grants_too(kinto: Client, listed: Task) -> None:
 def test_unknown_ones_cannot_be_read(listed: Task) -> None:
     with pytest.raises(UnknownPermissionsError, match=r"refresh\(\)"):
         set(listed.permissions.read)
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("verb", ["upsert", "force"])
+def test_what_is_written_over_another_keeps_the_grants_of_others(kinto: Client, known: bool, verb: str) -> None:  # noqa: FBT001
+    task = Task(id="t1", title="x")
+    task.permissions.read.add(CAROL)
+    task.save()
+    mine = Task.get("t1") if known else Task(id="t1", title="y")
+    other = Task.get("t1")
+    other.permissions.read.add(Account("eve"))
+    other.save()
+    mine.permissions.read.add(DAVE)
+    if verb == "upsert":
+        kinto.repository(Task).upsert(mine)
+    else:
+        mine.save(force=True) if known else kinto.repository(Task).upsert(mine)
+    assert readers() == set(mine.permissions.read) == {"account:carol", "account:dave", "account:eve"}
+
+
+def test_a_copy_under_another_id_has_no_permissions_of_the_first(kinto: Client) -> None:
+    task = Task(id="t1")
+    task.permissions.read.add(CAROL)
+    task.save()
+    looked = Task.get("t1")
+    assert CAROL in looked.permissions.read
+    copy = looked.model_copy(update={"id": "t2"})
+    assert not copy.permissions.read
+    copy.permissions.read.add(CAROL)
+    copy.permissions.read.add(DAVE)
+    copy.save()
+    assert readers("t2") == {"account:carol", "account:dave"}
+
+
+def test_all_principals_are_not_one(listed: Task) -> None:
+    with pytest.raises(TypeError, match=r"\['account:bob'\]"):
+        Task().permissions.read.replace("account:bob")
+
+
+async def test_what_is_changed_while_a_grant_is_on_its_way_stays_unsaved(
+    server: EmbeddedServer, kinto: Client, listed: Task
+) -> None:
+    async with AsyncClient(server.url, auth=("alice", "s3cret")) as akinto:
+        (task,) = await akinto.repository(Task).find().all()
+        task.permissions.read.add(DAVE)
+        replacing = asyncio.ensure_future(task.areplace())
+        await asyncio.sleep(0)
+        task.title = "late"
+        await replacing
+        assert task.changes == {"title": "late"}
+        assert (await akinto.repository(Task).get("t1")).title == "x"
+        assert readers() == {"account:carol", "account:dave"}
