@@ -99,8 +99,12 @@ def _aligned(value: Any, told: Any, base: Any) -> Any:
     if isinstance(value, dict) and isinstance(told, dict) and isinstance(base, dict) and len(value) == len(told):
         inner = zip(value.values(), told.items(), strict=True)
         return {key: _aligned(each, json, base.get(key)) for each, (key, json) in inner}
-    lists = isinstance(value, (list, tuple)) and isinstance(told, list) and isinstance(base, list)
-    if lists and len(value) == len(told) == len(base):
+    if (
+        isinstance(value, (list, tuple))
+        and isinstance(told, list)
+        and isinstance(base, list)
+        and len(value) == len(told) == len(base)
+    ):
         return [_aligned(*each) for each in zip(value, told, base, strict=True)]
     return told
 
