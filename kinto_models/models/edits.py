@@ -12,9 +12,9 @@ from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar, get_arg
 
 from pydantic import BaseModel, TypeAdapter
 
-from kinto_models.errors import DeclarationError, QueryError
+from kinto_models.errors import QueryError
 from kinto_models.models.expressions import Expr, bare, dump_field, field_of
-from kinto_models.models.tracking import masked
+from kinto_models.models.tracking import lost_secret, masked
 
 __all__ = ["Edit", "Editor", "edit", "value_of"]
 
@@ -151,10 +151,7 @@ def value_of(model: type[BaseModel], name: str, value: Any) -> Any:
 
 def _told(label: str, value: Any) -> Any:
     if masked(value):
-        raise DeclarationError(
-            f"{label} holds a secret that pydantic writes as asterisks, and it would be lost: give it a "
-            "field_serializer that returns get_secret_value()"
-        )
+        raise lost_secret(label)
     return value
 
 

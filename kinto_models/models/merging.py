@@ -17,7 +17,7 @@ from kinto_models.models.tracking import absorb, diff, dump, parse, same, wire_n
 from kinto_models.protocol.bodies import encode
 from kinto_models.types import Data
 
-__all__ = ["Merge", "Side", "merge", "merged", "rebase"]
+__all__ = ["Merge", "Side", "merge", "merge_instances", "rebase"]
 
 S = TypeVar("S", bound=Stored)
 
@@ -45,7 +45,7 @@ def merge(base: Data, mine: Data, theirs: Data, prefer: Side = "mine") -> Merge:
     data: Data = {}
     overlapping: set[str] = set()
     for name in {**theirs, **mine}:
-        value, overlaps = _merged(base.get(name, _ABSENT), mine.get(name, _ABSENT), theirs.get(name, _ABSENT), prefer)
+        value, overlaps = _value(base.get(name, _ABSENT), mine.get(name, _ABSENT), theirs.get(name, _ABSENT), prefer)
         if overlaps:
             overlapping.add(name)
         if value is not _ABSENT:
@@ -53,7 +53,7 @@ def merge(base: Data, mine: Data, theirs: Data, prefer: Side = "mine") -> Merge:
     return Merge(data, frozenset(overlapping))
 
 
-def _merged(base: Any, mine: Any, theirs: Any, prefer: Side) -> tuple[Any, bool]:
+def _value(base: Any, mine: Any, theirs: Any, prefer: Side) -> tuple[Any, bool]:
     """The value, and whether both sides changed it."""
     if same(mine, theirs) or same(base, theirs):
         return mine, False
@@ -65,7 +65,7 @@ def _merged(base: Any, mine: Any, theirs: Any, prefer: Side) -> tuple[Any, bool]
     return (mine if prefer == "mine" else theirs), True
 
 
-def merged(mine: S, theirs: S, base: Data | None, prefer: Side = "mine") -> Merge:
+def merge_instances(mine: S, theirs: S, base: Data | None, prefer: Side = "mine") -> Merge:
     """Puts together two instances of one object.
 
     Parameters:
@@ -119,7 +119,7 @@ def rebase(obj: S, theirs: S, prefer: Side = "mine") -> None:
     if not theirs.saved or theirs.id != obj.id:
         raise NotSavedError("rebase() takes the same object as it is on the server")
     moved = obj.permissions.moved(theirs.permissions) if obj.permissions.changed else None
-    data = merged(obj, theirs, state_of(obj).data if obj.saved else None, prefer).data
+    data = merge_instances(obj, theirs, state_of(obj).data if obj.saved else None, prefer).data
     absorb(obj, parse(type(obj), {**data, "id": theirs.id, "last_modified": theirs.last_modified}))
     state_of(obj).take(state_of(theirs))
     state_of(obj).permissions = moved

@@ -19,6 +19,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, SecretStr
 
+from kinto_models.errors import DeclarationError
 from kinto_models.models.expressions import wire_name
 from kinto_models.protocol.bodies import encode
 from kinto_models.types import Data
@@ -31,6 +32,7 @@ __all__ = [
     "diff",
     "dump",
     "dump_json",
+    "lost_secret",
     "masked",
     "names_of",
     "parse",
@@ -177,6 +179,14 @@ def masked(value: Any) -> bool:
     if isinstance(value, str):
         return value == str(SecretStr("x"))
     return any(map(masked, value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()))
+
+
+def lost_secret(label: str) -> DeclarationError:
+    """The error of a field of which only the mask would be stored."""
+    return DeclarationError(
+        f"{label} holds a secret that pydantic writes as asterisks, and it would be lost: give it a field_serializer "
+        "that returns get_secret_value()"
+    )
 
 
 def _same_but_for_order(a: Any, b: Any) -> bool:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from kinto_models.errors import ConflictError
 from kinto_models.models.interface import OnConflict, SaveResult
-from kinto_models.models.merging import merged, rebase
+from kinto_models.models.merging import merge_instances, rebase
 from kinto_models.models.stored import Stored, state_of
 from kinto_models.models.tracking import dump_json, names_of
 from kinto_models.protocol.messages import Conversation, call
@@ -64,7 +64,7 @@ def _rebased(mapper: Mapper[R], obj: R, trial: R, conflict: ConflictError, how: 
     if conflict.theirs is None or trial.permissions.changed:  # a conflict shows no permissions
         conflict.theirs = yield from get(mapper, trial.id)
         base = state_of(trial).data if trial.saved else None
-        conflict.overlapping = names_of(mapper.model, merged(trial, conflict.theirs, base).overlapping)
+        conflict.overlapping = names_of(mapper.model, merge_instances(trial, conflict.theirs, base).overlapping)
     if how == "merge" and conflict.overlapping:
         conflict.mine = obj
         raise conflict

@@ -15,13 +15,12 @@ from typing_extensions import TypedDict
 
 from kinto_models.errors import (
     ConflictError,
-    DeclarationError,
     InvalidAnswerError,
     InvalidRecordError,
     ReadOnlyFieldError,
 )
 from kinto_models.models.interface import Page, SaveResult
-from kinto_models.models.merging import merged
+from kinto_models.models.merging import merge_instances
 from kinto_models.models.permissions import Grants, Held
 from kinto_models.models.state import Snapshot
 from kinto_models.models.stored import Stored, attach, attach_all, state_of
@@ -32,6 +31,7 @@ from kinto_models.models.tracking import (
     diff,
     dump,
     dump_json,
+    lost_secret,
     masked,
     names_of,
     parse,
@@ -242,7 +242,7 @@ class Mapper(Generic[R]):
             with suppress(InvalidAnswerError):  # the conflict is the news, not that theirs does not fit
                 listed = Request("GET", self.place.path)
                 error.theirs = self.load(Answer(envelope(existing), None, created=False, request=listed))
-                error.overlapping = names_of(self.model, merged(obj, error.theirs, base).overlapping)
+                error.overlapping = names_of(self.model, merge_instances(obj, error.theirs, base).overlapping)
         return error
 
     # To the server
@@ -271,10 +271,7 @@ class Mapper(Generic[R]):
         data = dump(obj)
         for name, wire in wire_names(self.model).items():
             if masked(data.get(wire)) and getattr(told, name) != getattr(obj, name):
-                raise DeclarationError(
-                    f"{self.model.__name__}.{name} holds a secret that pydantic writes as asterisks, and it would be "
-                    "lost: give it a field_serializer that returns get_secret_value()"
-                )
+                raise lost_secret(f"{self.model.__name__}.{name}")
 
     def refuse_readonly(self, changes: Changes) -> None:
         """Raises ReadOnlyFieldError if a field that is fixed after creation is among the changes."""

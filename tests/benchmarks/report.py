@@ -104,7 +104,7 @@ Measured on {today}: {machine}, {python}, {versions}.
 
 Both sides run in turns, in one process and one run, there and back in each round, so that whatever else the machine
 does, and whatever gets slower meanwhile, meets both. A figure is the median of the rounds, a ratio the median of the
-rounds' own ratios. The first round is not counted.
+rounds' own ratios. The first round is not counted, but where one takes a minute.
 
 - **CPU** is the process time of the client alone. A server in another process answers at once, with the bytes that a
   real Kinto gave to the same requests. `requests` and `aiohttp` by themselves, with `.json()` and nothing else, show
