@@ -1,0 +1,64 @@
+"""What the tests of traps share: requests of one's own, which show what the server does to a client that sends them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import requests
+
+from kinto_models import Client, Record
+from kinto_models.embedded import EmbeddedServer
+from tests.conftest import Wire
+
+RECORDS = "/buckets/todo/collections/tasks/records"
+T1 = f"{RECORDS}/t1"
+BOB = ("bob", "hunter2")
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Sends without the library: ``raw("PUT", T1, {"data": {}}, If_Match='"5"')``."""
+
+    url: str
+    user: tuple[str, str] | None = ("alice", "s3cret")
+
+    def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> requests.Response:
+        sent = {"Content-Type": "application/json", **{name.replace("_", "-"): headers[name] for name in headers}}
+        data = None if body is None else json.dumps(body)
+        return requests.request(
+            method, self.url + path, data=data, headers=sent, auth=self.user, timeout=10, allow_redirects=False
+        )
+
+    def data(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        """The ``data`` of the answer."""
+        return self(method, path, body, **headers).json()["data"]
+
+
+@pytest.fixture
+def raw(server: EmbeddedServer, kinto: Client) -> Raw:
+    return Raw(server.url)
+
+
+@pytest.fixture
+def paged() -> Iterator[Client]:
+    """The active client of a server that gives two objects to a page; six records are there."""
+    settings = {"kinto.paginate_by": "2"}
+    with Client.embedded(accounts={"alice": "s3cret", "bob": "hunter2"}, settings=settings) as server:
+        with Client(server.url, auth=("alice", "s3cret")) as kinto:
+            kinto.bucket("todo").save()
+            kinto.bucket("todo").collection("tasks").save()
+            records = kinto.repository(Record, bucket="todo", collection="tasks")
+            records.create_many(Record.model_validate({"id": f"t{n}", "n": n}) for n in range(6))
+            yield kinto
+
+
+@pytest.fixture
+def paged_wire(paged: Client) -> Wire:
+    """What goes over the wire to that server from here on."""
+    wire = Wire(paged._runner.transport)
+    paged._runner.transport = wire
+    return wire
