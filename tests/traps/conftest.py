@@ -16,7 +16,7 @@ from tests.conftest import Wire
 
 RECORDS = "/buckets/todo/collections/tasks/records"
 T1 = f"{RECORDS}/t1"
-BOB = ("bob", "hunter2")
+ALICE, BOB = ("alice", "s3cret"), ("bob", "hunter2")
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Raw:
     """Sends without the library: ``raw("PUT", T1, {"data": {}}, If_Match='"5"')``."""
 
     url: str
-    user: tuple[str, str] | None = ("alice", "s3cret")
+    user: tuple[str, str] = ALICE
 
     def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> requests.Response:
         sent = {"Content-Type": "application/json", **{name.replace("_", "-"): headers[name] for name in headers}}
@@ -46,14 +46,14 @@ def raw(server: EmbeddedServer, kinto: Client) -> Raw:
 @pytest.fixture
 def paged() -> Iterator[Client]:
     """The active client of a server that gives two objects to a page; six records are there."""
-    settings = {"kinto.paginate_by": "2"}
-    with Client.embedded(accounts={"alice": "s3cret", "bob": "hunter2"}, settings=settings) as server:
-        with Client(server.url, auth=("alice", "s3cret")) as kinto:
-            kinto.bucket("todo").save()
-            kinto.bucket("todo").collection("tasks").save()
-            records = kinto.repository(Record, bucket="todo", collection="tasks")
-            records.create_many(Record.model_validate({"id": f"t{n}", "n": n}) for n in range(6))
-            yield kinto
+    server = EmbeddedServer(dict([ALICE, BOB]), {"kinto.paginate_by": "2"})
+    with Client(server.url, auth=ALICE) as kinto:
+        kinto.bucket("todo").save()
+        kinto.bucket("todo").collection("tasks").save()
+        records = kinto.repository(Record, bucket="todo", collection="tasks")
+        records.create_many(Record.model_validate({"id": f"t{n}", "n": n}) for n in range(6))
+        yield kinto
+    server.stop()
 
 
 @pytest.fixture

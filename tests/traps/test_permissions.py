@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from pydantic import BaseModel
 
@@ -136,7 +134,7 @@ def test_hidden_permissions_are_unknown_and_not_empty(his: Task, raw: Raw) -> No
     assert not hers.permissions.known
     for ace in (hers.permissions.read, hers.permissions.write):
         with pytest.raises(UnknownPermissionsError):
-            CAROL in ace
+            assert CAROL not in ace
 
 
 def test_a_grant_by_who_sees_none_wipes_none(his: Task, bob: Client, raw: Raw) -> None:
@@ -215,12 +213,12 @@ def test_a_group_as_a_principal_has_no_version_in_it(kinto: Client, bob: Client)
 
 
 @pytest.fixture
-def writer(kinto: Client, bob: Client) -> Iterator[Client]:
+def writer(kinto: Client, bob: Client) -> Client:
     """Bob, who may write one task, and create none."""
     task = Task(id="t1", title="x")
     task.permissions.write.add(Account("bob"))
     task.save()
-    yield bob
+    return bob
 
 
 def test_who_may_write_an_object_and_create_none_can_upsert_it(writer: Client, server: EmbeddedServer) -> None:
@@ -240,7 +238,7 @@ def test_who_may_create_counts_and_lists_what_is_theirs(kinto: Client, bob: Clie
     assert tasks.count() == 1
     assert tasks.timestamp() == kinto.repository(Task).timestamp() > (his.last_modified or 0)  # of the whole list
     assert not bob.bucket("todo").collections.get("tasks").permissions.known
-    assert bob.buckets.find().all() == []
+    assert "todo" not in [bucket.id for bucket in bob.buckets.find()]
 
 
 def test_any_text_without_a_space_is_a_principal(kinto: Client, raw: Raw) -> None:

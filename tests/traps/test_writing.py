@@ -54,7 +54,8 @@ def test_what_changes_nothing_moves_no_timestamp(kinto: Client, raw: Raw) -> Non
     task, tasks = Task(id="t1", title="x"), kinto.repository(Task)
     task.save()
     before = task.last_modified or 0
-    for body in ({"data": {}}, {"permissions": {}}, {"data": {"title": "x"}}):
+    nothing: list[Any] = [{"data": {}}, {"permissions": {}}, {"data": {"title": "x"}}]
+    for body in nothing:
         after = raw.data("PATCH", T1, body)["last_modified"]
         assert after > before
         before = after
@@ -148,7 +149,7 @@ def test_no_part_of_a_json_patch_goes_where_it_would_be_ignored(kinto: Client, r
     with pytest.raises(ValueError, match="neither under /data/ nor under /permissions/"):
         json_patch([operation])
     Task.get("t1").patch(edit(key("a/b~c")).set(1), edit(key("/foo")).set(2), edit(key("never")).unset())
-    assert isinstance(wire.body(), list) or wire.body() == {"data": {"a/b~c": 1, "/foo": 2}}
+    assert all(each["path"].startswith(("/data/", "/permissions/")) for each in wire.body())
     stored = raw.data("GET", T1)
     assert (stored["a/b~c"], stored["/foo"]) == (1, 2)
 
