@@ -113,6 +113,19 @@ def test_a_misspelt_collection_is_an_error_under_the_real_id(kinto: Client, raw:
     assert "other" not in [place.id for place in mine.collections.find()]
 
 
+def test_the_real_id_makes_no_default_bucket_by_itself(kinto: Client, raw: Raw) -> None:
+    user = kinto.server_info().user
+    assert user is not None
+    real = user.bucket or ""
+    assert raw("PUT", f"/buckets/{real}/collections/tasks/records/t1", {"data": {}}).status_code in {403, 404}
+    with pytest.raises((ForbiddenError, NotFoundError), match="does not exist"):
+        kinto.repository(Mine, bucket=real).create(Mine(id="t1"))
+    kinto.bucket(real).save()
+    kinto.bucket(real).collection("tasks").save()
+    assert kinto.repository(Mine, bucket=real).create(Mine(id="t1")).saved
+    assert Mine.get("t1").id == "t1"
+
+
 @pytest.fixture
 def his(bob: Client) -> Iterator[Repository[Mine]]:
     """Bob's default bucket, which alice cannot clean up."""

@@ -100,18 +100,22 @@ def test_what_nobody_in_particular_creates_is_everyones_and_the_instance_says_so
 
 
 def test_who_is_not_made_a_writer_is_not_taken_for_one() -> None:
-    whoever = ("collection_create", "record_create", "record_read")
-    settings = {f"kinto.{right}_principals": "system.Authenticated" for right in whoever}
-    with Client.embedded(settings={**settings, "kinto.explicit_permissions": "false"}) as kinto:
+    rights = ("bucket_write", "collection_create", "record_create", "record_read", "record_write")
+    settings = {f"kinto.{right}_principals": "account:admin" for right in rights}
+    settings["kinto.explicit_permissions"] = "false"
+    with Client.embedded(accounts=dict([BOB]), settings=settings) as kinto:
         assert not kinto.server_info().settings.explicit_permissions
         kinto.bucket("todo").save()
         kinto.bucket("todo").collection("tasks").save()
         task = Task(id="t1")
         task.permissions.read.add(CAROL)
+        task.permissions.write.add(Account("bob"))
         task.save()
         assert not task.permissions.known
-        with pytest.raises(UnknownPermissionsError):
-            list(task.permissions.write)
+        task.permissions.read.add(DAVE)
+        with pytest.raises(UnknownPermissionsError, match="nobody can change what nobody sees"):
+            task.save()
+        assert Raw(kinto.url, BOB)("GET", T1).json()["permissions"] == {"read": [CAROL], "write": ["account:bob"]}
 
 
 def test_who_takes_themselves_out_is_told_that_they_are_still_in(kinto: Client, bob: Client, raw: Raw) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pydantic import Field
 
-from kinto_models import Client, QueryError, Record, col, key
+from kinto_models import Client, QueryError, Record, ServerFailedError, col, key
 from tests.conftest import Wire
-from tests.traps.conftest import RECORDS, Raw
+from tests.traps.conftest import ALICE, RECORDS, Raw
 
 
 class Task(Record, bucket="todo", collection="tasks"):
@@ -72,6 +72,14 @@ def test_patterns_and_members_are_sent_as_text_and_lists(kinto: Client, found: A
     assert ids(Task.find(col(Task.title).like("1"))) == ["a"]
     assert ids(Task.find(col(Task.tags).contains("1"))) == ["a"]
     assert ids(Task.find(col(Task.tags).contains_any("1"))) == ["a"]
+
+
+def test_a_pattern_that_the_server_fails_on_is_its_failure(kinto: Client, raw: Raw, found: Any) -> None:
+    """Of the memory backend only."""
+    raw("PUT", f"{RECORDS}/a", {"data": {"title": 1}})
+    assert found('like_title="1"') == 500
+    with Client(kinto.url, auth=ALICE, retry=0) as client, pytest.raises(ServerFailedError):
+        client.repository(Task).find(col(Task.title).like("1")).all()
 
 
 def test_a_field_that_is_named_like_an_operator_is_a_field(kinto: Client, raw: Raw, found: Any) -> None:
