@@ -215,6 +215,7 @@ def test_versions_compare_as_numbers(kinto: Client, raw: Raw) -> None:
 
 def test_creating_over_what_is_there_is_refused_whoever_made_it(task: Task, raw: Raw) -> None:
     assert raw("PUT", T1, {"data": {}}, If_None_Match="*").status_code == 412
+    assert raw("POST", RECORDS, {"data": {"id": "t1"}}, If_None_Match="*").status_code == 412
     with pytest.raises(AlreadyExistsError) as caught:
         Task(id="t1").save()
     assert caught.value.theirs == task

@@ -156,6 +156,21 @@ def test_a_merge_patch_by_who_sees_none_wipes_the_writers(his: Task, server: Emb
     assert Raw(server.url, BOB)("PATCH", T1, {"data": {}}).status_code == 403  # he lost his own task
 
 
+def test_a_json_patch_of_data_by_who_sees_none_wipes_none(his: Task, bob: Client, raw: Raw) -> None:
+    hers = Task.get("t1")
+    delattr(hers, "extra")
+    hers.save()
+    bob.repository(Task).refresh(his)
+    assert his.model_extra == {}
+    assert set(his.permissions.read) == {CAROL}
+    assert set(his.permissions.write) == {"account:alice", "account:bob", DAVE}
+
+
+def test_a_json_patch_of_data_alone_wipes_what_it_does_not_see(his: Task, bob: Client, raw: Raw) -> None:
+    raw("PATCH", T1, [{"op": "remove", "path": "/data/extra"}], Content_Type="application/json-patch+json")
+    assert raw("GET", T1).json()["permissions"] == {"write": ["account:alice"]}
+
+
 def test_lists_conflicts_and_selections_tell_no_permissions_and_claim_none(kinto: Client, raw: Raw) -> None:
     class Title(BaseModel):
         title: str
