@@ -1,0 +1,297 @@
+# pyright: strict, reportUnnecessaryTypeIgnoreComment=error
+"""What blocks: the exact type of each public name of clients, models, repositories, queries and batches.
+
+One function a class; read by mypy --strict with and without pydantic's plugin, and by pyright; never run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from typing_extensions import assert_type
+
+from kinto_models import (
+    Batch,
+    BatchQuery,
+    BatchRepository,
+    Bucket,
+    BucketPermissions,
+    BulkResult,
+    ChangeSet,
+    Client,
+    Collection,
+    CollectionPermissions,
+    ConflictError,
+    Edit,
+    Finder,
+    Group,
+    Objects,
+    Outcome,
+    Page,
+    Permissions,
+    Plan,
+    Progress,
+    Query,
+    Repository,
+    Resource,
+    SaveResult,
+    ServerInfo,
+    Tombstone,
+    col,
+    connect,
+)
+from kinto_models.protocol.messages import Conversation, Operation
+from tests.typing.service import Task, Title
+
+
+def client(kinto: Client, any_title: Operation[Title]) -> None:
+    assert_type(Client("https://example.com/v1", auth=("ada", "x"), headers={"A": "b"}, timeout=None, retry=2), Client)
+    assert_type(Client.embedded(auth=("ada", "x"), accounts={"bob": "y"}, settings={"a": "b"}, retry=0), Client)
+    assert_type(connect("https://example.com/v1", auth="Bearer x", timeout=(1, 2.5)), Client)
+    assert_type(kinto.url, str)
+    assert_type(kinto.repository(Task, bucket="b", collection="c"), Repository[Task])
+    assert_type(kinto.buckets, Repository[Bucket])
+    assert_type(kinto.bucket("b"), Bucket)
+    assert_type(kinto.batch(), Batch)
+    assert_type(kinto.server_info(refresh=True), ServerInfo)
+    assert_type(kinto.run(any_title), Title)
+    assert_type(kinto.close(), None)
+    with kinto as entered:
+        assert_type(entered, Client)
+
+
+def resource(obj: Resource) -> None:
+    assert_type(Resource.get("a"), Resource)
+    assert_type(Resource.find(), Finder[Resource])
+    assert_type(obj.id, str)
+    assert_type(obj.last_modified, int | None)
+    assert_type(obj.saved, bool)
+    assert_type(obj.etag, str | None)
+    assert_type(obj.dirty, bool)
+    assert_type(obj.changes, dict[str, Any])
+    assert_type(obj.permissions, Permissions)
+    assert_type(obj.save(force=True), SaveResult)
+    assert_type(obj.replace(force=True), SaveResult)
+    assert_type(obj.patch(title="x"), SaveResult)
+    assert_type(obj.delete(force=True, missing_ok=True), bool)
+    assert_type(obj.refresh(), bool)
+    assert_type(obj.rebase(obj), None)
+
+
+def record(task: Task, an_edit: Edit, settle: Callable[[ConflictError], Task]) -> None:
+    assert_type(Task.get("a"), Task)
+    assert_type(Task.find(col(Task.priority) < 3), Finder[Task])
+    assert_type(task.permissions, Permissions)
+    assert_type(task.changes, dict[str, Any])
+    assert_type(task.save(on_conflict="mine"), SaveResult)
+    assert_type(task.save(on_conflict="theirs"), SaveResult)
+    assert_type(task.save(on_conflict="merge"), SaveResult)
+    assert_type(task.save(on_conflict="raise"), SaveResult)
+    assert_type(task.save(on_conflict=settle), SaveResult)
+    assert_type(task.patch(an_edit, an_edit, title="x"), SaveResult)
+    assert_type(task.rebase(task), None)
+
+
+def bucket(blog: Bucket) -> None:
+    assert_type(Bucket.get("blog"), Bucket)
+    assert_type(blog.permissions, BucketPermissions)
+    assert_type(blog.collections, Objects[Collection])
+    assert_type(blog.groups, Objects[Group])
+    assert_type(blog.collection("articles"), Collection)
+    assert_type(blog.group("editors"), Group)
+
+
+def collection(articles: Collection) -> None:
+    assert_type(Collection.get("articles"), Collection)
+    assert_type(articles.permissions, CollectionPermissions)
+    assert_type(articles.records(Task), Objects[Task])
+    assert_type(articles.json_schema, dict[str, Any] | None)
+    assert_type(articles.cache_expires, int | None)
+    assert_type(articles.sort, str | None)
+    assert_type(articles.display_fields, list[str] | None)
+    assert_type(articles.attachment, dict[str, Any] | None)
+
+
+def group(editors: Group) -> None:
+    assert_type(Group.get("editors"), Group)
+    assert_type(editors.permissions, Permissions)
+    assert_type(editors.members, list[str])
+    assert_type(editors.principal, str)
+
+
+def objects(tasks: Objects[Task], task: Task, some: list[Task], plan: Plan[Task], an_edit: Edit) -> None:
+    assert_type(tasks.awaited, bool)
+    assert_type(tasks.model, type[Task])
+    assert_type(tasks.url, str)
+    assert_type(tasks.bucket, str | None)
+    assert_type(tasks.collection, str | None)
+    assert_type(tasks.get("a"), Task)
+    assert_type(tasks.get_or_none("a"), Task | None)
+    assert_type(tasks.get_or_create(task), tuple[Task, bool])
+    assert_type(tasks.create(task), Task)
+    assert_type(tasks.upsert(task), SaveResult)
+    assert_type(tasks.save(task, force=True, on_conflict="merge"), SaveResult)
+    assert_type(tasks.modify("a", lambda found: found.tags.append("b")), Task)
+    assert_type(tasks.replace(task, force=True), SaveResult)
+    assert_type(tasks.patch(task, an_edit, title="x"), SaveResult)
+    assert_type(tasks.patch("a", an_edit, title="x"), Task)
+    assert_type(tasks.delete(task, force=True), bool)
+    assert_type(tasks.delete("a", missing_ok=True), bool)
+    assert_type(tasks.delete_all(), int)
+    assert_type(tasks.refresh(task), bool)
+    assert_type(tasks.create_many(some), BulkResult)
+    assert_type(tasks.save_many(some, force=True), BulkResult)
+    assert_type(tasks.upsert_many(some), BulkResult)
+    assert_type(tasks.delete_many(some, force=True, missing_ok=True), BulkResult)
+    assert_type(tasks.sync_to(some, delete=False), Plan[Task])
+    assert_type(tasks.apply(plan), BulkResult)
+    assert_type(tasks.find(Task.done), Finder[Task])
+    assert_type(tasks.count(), int)
+    assert_type(tasks.timestamp(), int)
+    assert_type(tasks.changes(5), ChangeSet[Task])
+    assert_type(tasks.watch(5, interval=0.5), Iterator[ChangeSet[Task]])
+    assert_type(tasks.sibling(Bucket, bucket="b", collection="c"), Objects[Bucket])
+
+
+def repository(tasks: Repository[Task], task: Task, some: list[Task], plan: Plan[Task], an_edit: Edit) -> None:
+    assert_type(tasks.awaited, bool)
+    assert_type(tasks.model, type[Task])
+    assert_type(tasks.url, str)
+    assert_type(tasks.bucket, str | None)
+    assert_type(tasks.collection, str | None)
+    assert_type(tasks.get("a"), Task)
+    assert_type(tasks.get_or_none("a"), Task | None)
+    assert_type(tasks.get_or_create(task), tuple[Task, bool])
+    assert_type(tasks.create(task), Task)
+    assert_type(tasks.upsert(task), SaveResult)
+    assert_type(tasks.save(task, force=True, on_conflict="merge"), SaveResult)
+    assert_type(tasks.modify("a", lambda found: found.tags.append("b")), Task)
+    assert_type(tasks.replace(task, force=True), SaveResult)
+    assert_type(tasks.patch(task, an_edit, title="x"), SaveResult)
+    assert_type(tasks.patch("a", an_edit, title="x"), Task)
+    assert_type(tasks.delete(task, force=True), bool)
+    assert_type(tasks.delete("a", missing_ok=True), bool)
+    assert_type(tasks.delete_all(), int)
+    assert_type(tasks.refresh(task), bool)
+    assert_type(tasks.create_many(some), BulkResult)
+    assert_type(tasks.save_many(some, force=True), BulkResult)
+    assert_type(tasks.upsert_many(some), BulkResult)
+    assert_type(tasks.delete_many(some, force=True, missing_ok=True), BulkResult)
+    assert_type(tasks.sync_to(some, delete=False), Plan[Task])
+    assert_type(tasks.apply(plan), BulkResult)
+    assert_type(tasks.find(Task.done), Query[Task])
+    assert_type(tasks.count(), int)
+    assert_type(tasks.timestamp(), int)
+    assert_type(tasks.changes(5), ChangeSet[Task])
+    assert_type(tasks.watch(5, interval=0.5), Iterator[ChangeSet[Task]])
+    assert_type(tasks.sibling(Bucket, bucket="b", collection="c"), Repository[Bucket])
+
+
+def callbacks(tasks: Repository[Task], some: list[Task], plan: Plan[Task]) -> None:
+    def saved(task: Task, outcome: Outcome[SaveResult]) -> None: ...
+    def deleted(target: Task | str, outcome: Outcome[bool]) -> None: ...
+    def applied(task: Task, outcome: Outcome[SaveResult] | Outcome[bool]) -> None: ...
+    def shown(progress: Progress) -> None: ...
+
+    assert_type(tasks.create_many(some, each=saved, progress=shown), BulkResult)
+    assert_type(tasks.save_many(some, each=saved, progress=shown), BulkResult)
+    assert_type(tasks.upsert_many(some, each=saved, progress=shown), BulkResult)
+    assert_type(tasks.delete_many(["a", *some], each=deleted, progress=shown), BulkResult)
+    assert_type(tasks.apply(plan, each=applied, progress=shown), BulkResult)
+
+
+def finder(found: Finder[Task]) -> None:
+    assert_type(found.where(Task.done, col(Task.priority) < 3), Finder[Task])
+    assert_type(found.sort(Task.due, -col(Task.priority), "-last_modified"), Finder[Task])
+    assert_type(found.limit(2), Finder[Task])
+    assert_type(found.since(5), Finder[Task])
+    assert_type(found.before(5), Finder[Task])
+    assert_type(found.select(Title), Finder[Title])
+    assert_type(found.all(consistent=True), list[Task])
+    assert_type(found.first(), Task | None)
+    assert_type(found.one(), Task)
+    assert_type(found.one_or_none(), Task | None)
+    assert_type(found.count(), int)
+    assert_type(found.exists(), bool)
+    assert_type(found.pages(100, consistent=True), Iterator[Page[Task]])
+    assert_type(found.timestamp(), int)
+    assert_type(found.delete(), int)
+    for each in found:
+        assert_type(each, Task)
+    for title in found.select(Title):
+        assert_type(title, Title)
+
+
+def query(found: Query[Task]) -> None:
+    assert_type(found.where(Task.done, col(Task.priority) < 3), Query[Task])
+    assert_type(found.sort(Task.due, -col(Task.priority), "-last_modified"), Query[Task])
+    assert_type(found.limit(2), Query[Task])
+    assert_type(found.since(5), Query[Task])
+    assert_type(found.before(5), Query[Task])
+    assert_type(found.select(Title), Query[Title])
+    assert_type(found.all(consistent=True), list[Task])
+    assert_type(found.first(), Task | None)
+    assert_type(found.one(), Task)
+    assert_type(found.one_or_none(), Task | None)
+    assert_type(found.count(), int)
+    assert_type(found.exists(), bool)
+    assert_type(found.pages(100, consistent=True), Iterator[Page[Task]])
+    assert_type(found.timestamp(), int)
+    assert_type(found.delete(), int)
+    for each in found:
+        assert_type(each, Task)
+    for title in found.select(Title):
+        assert_type(title, Title)
+
+
+def batch(many: Batch, task: Task, an_edit: Edit, begin: Callable[[], Conversation[Tombstone]]) -> None:
+    assert_type(many.repository(Task, bucket="b", collection="c"), BatchRepository[Task])
+    assert_type(many.create(task), Outcome[Task])
+    assert_type(many.upsert(task), Outcome[SaveResult])
+    assert_type(many.save(task, force=True, on_conflict="mine"), Outcome[SaveResult])
+    assert_type(many.replace(task, force=True), Outcome[SaveResult])
+    assert_type(many.patch(task, an_edit, title="x"), Outcome[SaveResult])
+    assert_type(many.delete(task, force=True, missing_ok=True), Outcome[bool])
+    assert_type(many.refresh(task), Outcome[bool])
+    assert_type(many.add("a", begin, reads=True), Outcome[Tombstone])
+    with many as entered:
+        assert_type(entered, Batch)
+
+
+def batch_repository(tasks: BatchRepository[Task], task: Task, an_edit: Edit) -> None:
+    assert_type(tasks.get("a"), Outcome[Task])
+    assert_type(tasks.get_or_none("a"), Outcome[Task | None])
+    assert_type(tasks.get_or_create(task), Outcome[tuple[Task, bool]])
+    assert_type(tasks.create(task), Outcome[Task])
+    assert_type(tasks.upsert(task), Outcome[SaveResult])
+    assert_type(tasks.save(task, force=True, on_conflict="merge"), Outcome[SaveResult])
+    assert_type(tasks.modify("a", lambda found: found.tags.append("b")), Outcome[Task])
+    assert_type(tasks.replace(task, force=True), Outcome[SaveResult])
+    assert_type(tasks.patch(task, an_edit, title="x"), Outcome[SaveResult])
+    assert_type(tasks.patch("a", an_edit, title="x"), Outcome[Task])
+    assert_type(tasks.delete(task, force=True), Outcome[bool])
+    assert_type(tasks.delete("a", missing_ok=True), Outcome[bool])
+    assert_type(tasks.delete_all(), Outcome[int])
+    assert_type(tasks.refresh(task), Outcome[bool])
+    assert_type(tasks.find(Task.done), BatchQuery[Task])
+    assert_type(tasks.changes(5), Outcome[ChangeSet[Task]])
+    assert_type(tasks.count(), Outcome[int])
+    assert_type(tasks.timestamp(), Outcome[int])
+
+
+def batch_query(found: BatchQuery[Task]) -> None:
+    assert_type(found.where(Task.done, col(Task.priority) < 3), BatchQuery[Task])
+    assert_type(found.sort(Task.due, -col(Task.priority), "-last_modified"), BatchQuery[Task])
+    assert_type(found.limit(2), BatchQuery[Task])
+    assert_type(found.since(5), BatchQuery[Task])
+    assert_type(found.before(5), BatchQuery[Task])
+    assert_type(found.select(Title), BatchQuery[Title])
+    assert_type(found.all(consistent=True), Outcome[list[Task]])
+    assert_type(found.first(), Outcome[Task | None])
+    assert_type(found.one(), Outcome[Task])
+    assert_type(found.one_or_none(), Outcome[Task | None])
+    assert_type(found.count(), Outcome[int])
+    assert_type(found.exists(), Outcome[bool])
+    assert_type(found.timestamp(), Outcome[int])
+    assert_type(found.delete(), Outcome[int])
