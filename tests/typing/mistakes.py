@@ -12,17 +12,30 @@ from datetime import date
 from pydantic import BaseModel
 
 from kinto_models import (
+    Account,
     AsyncClient,
     AsyncObjects,
     AsyncRepository,
+    Batch,
+    Bucket,
+    BucketPermissions,
+    ChangeSet,
     Client,
+    Collection,
+    ConflictError,
+    Finder,
+    Group,
     Objects,
     Outcome,
+    Page,
+    Permissions,
     Plan,
+    Query,
     Record,
     Repository,
     SaveResult,
     col,
+    edit,
 )
 
 
@@ -33,8 +46,12 @@ class Task(Record, bucket="todo", collection="tasks"):
     tags: list[str] = []
 
 
+class Urgent(Task):
+    reason: str = ""
+
+
 class Other(Record, bucket="todo", collection="others"):
-    pass
+    name: str = ""
 
 
 class Title(BaseModel):
@@ -171,3 +188,178 @@ async def a_wrong_awaited_iterable_or_callback(tasks: AsyncRepository[Task], oth
     await tasks.create_many(others)  # type: ignore[arg-type]
     await tasks.create_many([], each=each_other)  # type: ignore[arg-type]
     await tasks.apply(tasks.sync_to([]))  # type: ignore[arg-type]
+
+
+def a_permission_of_another_kind(task: Task, articles: Collection, blog: Bucket, editors: Group) -> None:
+    task.permissions.group_create  # type: ignore[attr-defined]
+    articles.permissions.collection_create  # type: ignore[attr-defined]
+    articles.permissions.group_create  # type: ignore[attr-defined]
+    blog.permissions.record_create  # type: ignore[attr-defined]
+    editors.permissions.record_create  # type: ignore[attr-defined]
+    wide: BucketPermissions = task.permissions  # type: ignore[assignment]
+    del wide
+
+
+def a_wrong_principal(task: Task) -> None:
+    task.permissions.write.add(3)  # type: ignore[arg-type]
+    task.permissions.write.add(None)  # type: ignore[arg-type]
+    task.permissions.write.add(task)  # type: ignore[arg-type]
+    task.permissions.write.add(["account:ada"])  # type: ignore[arg-type]
+    task.permissions.write.discard(3)  # type: ignore[arg-type]
+    task.permissions.write.replace([3])  # type: ignore[list-item]
+    task.permissions.write.replace(Account("ada"))  # type: ignore[arg-type]
+    3 in task.permissions.write  # type: ignore[operator]
+    task.permissions.write = ["account:ada"]  # type: ignore[assignment]
+    task.permissions = Permissions({})  # type: ignore[misc]
+    task.permissions.read.known()  # type: ignore[operator]
+    for principal in task.permissions.read:
+        principal.name  # type: ignore[attr-defined]
+
+
+def a_projection_is_not_the_object(tasks: Repository[Task], batch: Batch) -> None:
+    title = tasks.find().select(Title).one()
+    title.priority  # type: ignore[attr-defined]
+    title.permissions  # type: ignore[attr-defined]
+    title.save()  # type: ignore[attr-defined]
+    tasks.save(title)  # type: ignore[arg-type]
+    tasks.delete(title)  # type: ignore[arg-type]
+    batch.save(title)  # type: ignore[arg-type]
+    batch.repository(Task).find().select(Title).one().result().priority  # type: ignore[attr-defined]
+    for each in Task.find().select(Title):
+        each.priority  # type: ignore[attr-defined]
+    found: list[Task] = tasks.find().select(Title).all()  # type: ignore[assignment]
+    page: Page[Task] = next(tasks.find().select(Title).pages())  # type: ignore[arg-type]
+    query: Query[Task] = tasks.find().select(Title)  # type: ignore[arg-type]
+    del found, page, query
+    tasks.find().select(Title).first().title  # type: ignore[union-attr]
+    tasks.find().select("title")  # type: ignore[arg-type]
+    tasks.find().select(Title(title="x"))  # type: ignore[arg-type]
+
+
+async def an_awaited_projection_is_not_the_object(tasks: AsyncRepository[Task]) -> None:
+    title = await tasks.find().select(Title).one()
+    title.priority  # type: ignore[attr-defined]
+    await title.asave()  # type: ignore[attr-defined]
+    await tasks.save(title)  # type: ignore[arg-type]
+
+
+def settles_an_object(task: Task) -> None: ...
+def settles_two(first: ConflictError, second: ConflictError) -> None: ...
+
+
+def a_wrong_way_to_settle(task: Task, tasks: Repository[Task], batch: Batch) -> None:
+    task.save(on_conflict="yours")  # type: ignore[arg-type]
+    task.save(on_conflict=True)  # type: ignore[arg-type]
+    task.save(on_conflict=settles_an_object)  # type: ignore[arg-type]
+    task.save(on_conflict=settles_two)  # type: ignore[arg-type]
+    task.replace(on_conflict="mine")  # type: ignore[call-arg]
+    tasks.save(task, on_conflict="yours")  # type: ignore[arg-type]
+    tasks.save(task, on_conflict=settles_an_object)  # type: ignore[arg-type]
+    batch.save(task, on_conflict="yours")  # type: ignore[arg-type]
+    batch.repository(Task).save(task, on_conflict=settles_an_object)  # type: ignore[arg-type]
+    task.rebase(Other())  # type: ignore[arg-type]
+    task.rebase("t1")  # type: ignore[arg-type]
+
+
+async def a_wrong_way_to_settle_awaited(task: Task, tasks: AsyncRepository[Task]) -> None:
+    await task.asave(on_conflict="yours")  # type: ignore[arg-type]
+    await tasks.save(task, on_conflict=settles_an_object)  # type: ignore[arg-type]
+
+
+def a_conflict_misread(conflict: ConflictError) -> None:
+    conflict.yours  # type: ignore[attr-defined]
+    conflict.overlapping.add("title")  # type: ignore[attr-defined]
+    conflict.overlapping["title"]  # type: ignore[index]
+    conflict.rebase("title")  # type: ignore[call-arg]
+    seconds: float = conflict.retry_after  # type: ignore[assignment]
+    del seconds
+
+
+def a_wrong_moment(tasks: Repository[Task]) -> None:
+    tasks.changes(since="yesterday")  # type: ignore[arg-type]
+    tasks.changes(date.min)  # type: ignore[arg-type]
+    tasks.changes(since=tasks.changes())  # type: ignore[arg-type]
+    tasks.watch("yesterday")  # type: ignore[arg-type]
+    tasks.watch(interval="1")  # type: ignore[arg-type]
+    tasks.watch(0, 5)  # type: ignore[call-arg]
+    tasks.find().since("yesterday")  # type: ignore[arg-type]
+    tasks.find().before(date.min)  # type: ignore[arg-type]
+
+
+def changes_misread(tasks: Repository[Task]) -> None:
+    found = tasks.changes()
+    found.deleted[0].title  # type: ignore[attr-defined]
+    found.deleted[0].save()  # type: ignore[attr-defined]
+    found.updated[0].name  # type: ignore[attr-defined]
+    found.updated[0].deleted  # type: ignore[attr-defined]
+    list(found)  # type: ignore[call-overload]
+    tasks.watch().updated  # type: ignore[attr-defined]
+    gone: list[Task] = found.deleted  # type: ignore[assignment]
+    others: ChangeSet[Other] = tasks.changes()  # type: ignore[assignment]
+    del gone, others
+
+
+async def awaited_changes_misread(tasks: AsyncRepository[Task]) -> None:
+    await tasks.changes(since="yesterday")  # type: ignore[arg-type]
+    (await tasks.changes()).deleted[0].title  # type: ignore[attr-defined]
+    await tasks.watch()  # type: ignore[misc]
+    async for found in tasks.watch():
+        found.deleted[0].title  # type: ignore[attr-defined]
+
+
+def an_edit_that_does_not_fit(task: Task) -> None:
+    edit(Task.titel)  # type: ignore[attr-defined]
+    edit(Task.title).set(3)  # type: ignore[arg-type]
+    edit(Task.tags).set("a")  # type: ignore[arg-type]
+    edit(Task.tags).set([3])  # type: ignore[list-item]
+    edit(Task.due).set("tomorrow")  # type: ignore[arg-type]
+    edit(Task.due).expect(3)  # type: ignore[arg-type]
+    edit(Task.tags).append(3)  # type: ignore[arg-type]
+    edit(Task.tags).append(["a"])  # type: ignore[arg-type]
+    edit(Task.title).append("x")  # type: ignore[misc, call-overload]
+    edit(Task.tags).insert(0, 3)  # type: ignore[arg-type]
+    edit(Task.tags).insert("0", "x")  # type: ignore[arg-type]
+    edit(Task.title).insert(0, "x")  # type: ignore[misc, arg-type]
+    edit(Task.tags).remove("a")  # type: ignore[arg-type]
+    edit(Task.title).remove(0)  # type: ignore[misc]
+    task.patch(edit(Task.title))  # type: ignore[arg-type]
+    task.patch("title")  # type: ignore[arg-type]
+    task.patch(Task.title == "x")  # type: ignore[arg-type]
+
+
+def renames(other: Other) -> None: ...
+
+
+def a_function_of_another_class(tasks: Repository[Task], batch: Batch) -> None:
+    tasks.modify("t1", renames)  # type: ignore[arg-type]
+    tasks.modify(Task(title="x"), print)  # type: ignore[arg-type]
+    batch.repository(Task).modify("t1", renames)  # type: ignore[arg-type]
+
+
+async def an_awaited_function_of_another_class(tasks: AsyncRepository[Task]) -> None:
+    await tasks.modify("t1", renames)  # type: ignore[arg-type]
+
+
+def a_subclass_elsewhere(others: Repository[Other], urgent: Urgent) -> None:
+    others.create(urgent)  # type: ignore[arg-type]
+    others.save(urgent)  # type: ignore[arg-type]
+    others.patch(urgent, reason="x")  # type: ignore[call-overload]
+    others.delete(urgent)  # type: ignore[arg-type]
+    others.save_many([urgent])  # type: ignore[list-item]
+
+
+def a_subclass_and_its_base(tasks: Repository[Task], urgents: Repository[Urgent], task: Task, urgent: Urgent) -> None:
+    urgents.save(task)  # type: ignore[arg-type]
+    tasks.create(urgent).reason  # type: ignore[attr-defined]
+    narrower: Repository[Urgent] = tasks  # type: ignore[assignment]
+    wider: Repository[Task] = urgents  # type: ignore[assignment]
+    objects: Objects[Task] = urgents  # type: ignore[assignment]
+    query: Finder[Urgent] = tasks.find()  # type: ignore[assignment]
+    got: Urgent = tasks.get("t1")  # type: ignore[assignment]
+    del narrower, wider, objects, query, got
+
+
+def a_wrong_class_in_a_place(articles: Collection, kinto: Client) -> None:
+    articles.records(Bucket)  # type: ignore[type-var]
+    articles.records(Title)  # type: ignore[type-var]
+    kinto.buckets.save(articles)  # type: ignore[arg-type]
