@@ -7,7 +7,7 @@ One function a class; read by mypy --strict with and without pydantic's plugin, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from typing_extensions import assert_type
 
@@ -33,6 +33,7 @@ from kinto_models import (
     Plan,
     Progress,
     Query,
+    Record,
     Repository,
     Resource,
     SaveResult,
@@ -43,6 +44,8 @@ from kinto_models import (
 )
 from kinto_models.protocol.messages import Conversation, Operation
 from tests.typing.service import Task, Title
+
+R = TypeVar("R", bound=Record)
 
 
 def client(kinto: Client, any_title: Operation[Title]) -> None:
@@ -186,6 +189,21 @@ def repository(tasks: Repository[Task], task: Task, some: list[Task], plan: Plan
     assert_type(tasks.changes(5), ChangeSet[Task])
     assert_type(tasks.watch(5, interval=0.5), Iterator[ChangeSet[Task]])
     assert_type(tasks.sibling(Bucket, bucket="b", collection="c"), Repository[Bucket])
+
+
+def any_repository(objs: Objects[R], obj: R) -> R:
+    assert_type(objs.create(obj), R)
+    assert_type(objs.find().first(), R | None)
+    assert_type(objs.changes().updated, list[R])
+    assert_type(type(obj).get("a"), R)
+    return objs.get("a")
+
+
+def what_protocols_take(tasks: Repository[Task], found: Query[Task], task: Task) -> None:
+    objects: Objects[Task] = tasks
+    finder: Finder[Task] = found
+    assert_type(any_repository(tasks, task), Task)
+    del objects, finder
 
 
 def callbacks(tasks: Repository[Task], some: list[Task], plan: Plan[Task]) -> None:

@@ -59,11 +59,15 @@ from kinto_models.protocol.messages import Request, Response
 from tests.typing.service import Address, Task
 
 
+class Editors(Group, bucket="blog", group="editors"):
+    pass
+
+
 def ace(readers: ACE, editors: Group) -> None:
     assert_type(readers.add("account:ada"), None)
     assert_type(readers.add(Account("ada")), None)
     assert_type(readers.add(editors), None)
-    assert_type(readers.add(Group), None)
+    assert_type(readers.add(Editors), None)
     assert_type(readers.discard(editors), None)
     assert_type(readers.replace(["account:ada", Account("bob"), editors]), None)
     assert_type(readers.known, bool)
