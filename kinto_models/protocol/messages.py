@@ -167,7 +167,7 @@ def called(step: Call) -> object:
     if isinstance(result, Awaitable):
         if isinstance(result, Coroutine):
             result.close()
-        raise TypeError("a coroutine function is called by an AsyncClient only, and not in a batch: use a plain one")
+        raise TypeError("a coroutine function is called by an AsyncClient only: use a plain one")
     return result
 
 

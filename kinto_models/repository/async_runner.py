@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
-from kinto_models.errors import KintoError, TransportError
+from kinto_models.errors import TransportError
 from kinto_models.protocol.messages import (
     Ahead,
     Call,
@@ -83,7 +83,7 @@ class AsyncRunner:
             while True:
                 try:
                     result = await self._result(step, started)
-                except KintoError as error:
+                except Exception as error:  # noqa: BLE001  # of an operation, or of a function of the user's
                     step = conversation.throw(error)
                 else:
                     step = conversation.send(result)

@@ -208,13 +208,11 @@ class BatchRepository(Generic[R]):
         return self._batch.add(obj, lambda: writes.upsert(self._mapper, obj))
 
     def save(self, obj: R, *, force: bool = False, on_conflict: OnConflict = "raise") -> Outcome[SaveResult]:
-        """What ``obj.save()`` does, here. The function for a conflict is a plain one, also in async code."""
+        """What ``obj.save()`` does, here."""
         return self._batch.add(obj, lambda: conflicts.save(self._mapper, obj, force=force, on_conflict=on_conflict))
 
     def modify(self, object_id: str, change: Callable[[R], object]) -> Outcome[R]:
-        """Reads, changes and saves an object. See ``Objects.modify``; ``change`` is a plain function, also in async
-        code.
-        """
+        """Reads, changes and saves an object. See ``Objects.modify``."""
         return self._batch.add(object_id, lambda: conflicts.modify(self._mapper, object_id, change))
 
     def replace(self, obj: R, *, force: bool = False) -> Outcome[SaveResult]:

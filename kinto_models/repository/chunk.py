@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 from kinto_models.models.outcomes import Outcome
 from kinto_models.models.stored import Stored
 from kinto_models.protocol.batches import batchable
-from kinto_models.protocol.messages import Ahead, Call, Conversation, Operation, Request, Step, called
+from kinto_models.protocol.messages import Conversation, Operation, Request
 
 __all__ = ["Chunk", "Entry", "Running"]
 
@@ -40,7 +40,7 @@ class Entry(Generic[T]):
 
 
 class Running:
-    """An entry whose conversation asks for something.
+    """An entry whose conversation goes on.
 
     Attributes:
         operation: what it asks for.
@@ -54,17 +54,12 @@ class Running:
         self.entry: Entry[Any] = entry
         self.conversation: Conversation[Any] = conversation
         self.ended: bool = False
-        self.asks(next(conversation))
 
-    def asks(self, step: Step) -> None:
+    def asks(self, operation: Operation[Any]) -> None:
         """Takes what it asks for next."""
-        while isinstance(step, (Ahead, Call)):  # nothing in a batch is sent ahead of the rest
-            step = self.conversation.send(step.operation if isinstance(step, Ahead) else called(step))
-        if not isinstance(step, Operation):
-            raise TypeError(step)
-        self.operation: Operation[Any] = step
-        self.alone: bool = not batchable(step.request)
-        self.path: str = _path(step.request)
+        self.operation: Operation[Any] = operation
+        self.alone: bool = not batchable(operation.request)
+        self.path: str = _path(operation.request)
         self.above: tuple[str, ...] = _above(self.path.rpartition("/")[0])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from kinto_models.errors import (
@@ -18,7 +19,7 @@ from kinto_models.errors import (
 )
 from kinto_models.models.outcomes import called
 from kinto_models.protocol.batches import batch
-from kinto_models.protocol.messages import Ahead, Conversation, Step
+from kinto_models.protocol.messages import Ahead, Conversation, Operation, Step
 from kinto_models.repository.chunk import Chunk, Entry, Running
 from kinto_models.repository.facts import Facts
 from kinto_models.repository.mapper import send
@@ -78,7 +79,7 @@ class Delivery:
             yield from self._launch()
         if any(chunk.holds(entry.outcome.target) for chunk in self._unsettled()):
             yield from self._flush()  # to begin with what the first of the two made of the instance
-        running = self._begun(entry)
+        running = yield from self._begun(entry)
         if running is None:
             return
         if running.alone or any(chunk.needs(running) for chunk in self._unsettled()):
@@ -113,8 +114,12 @@ class Delivery:
         try:
             if not self.stopped:
                 yield from self._depart()
-        finally:
-            self._hand_all(before, results)
+        except GeneratorExit:
+            handing = self._hand_all(before, results)
+            next(handing, None)  # as far as it goes without asking for anything
+            handing.close()
+            raise
+        yield from self._hand_all(before, results)
         if any(not running.ended for running in before):
             yield from self._flush()
         yield from self._finish(before)
@@ -137,7 +142,7 @@ class Delivery:
     def _flush(self) -> Conversation[None]:
         """Carries all that was begun to its end."""
         before, results = yield from self._landed()
-        self._hand_all(before, results)
+        yield from self._hand_all(before, results)
         yield from self._finish(before)
         chunk, self._chunk = self._chunk, Chunk()
         yield from self._finish(chunk.running)
@@ -151,19 +156,21 @@ class Delivery:
             self._tell()
         self._tell()
 
-    def _begun(self, entry: Entry[Any]) -> Running | None:
+    def _begun(self, entry: Entry[Any]) -> Conversation[Running | None]:
         if self.stopped is not None:
             entry.outcome.fail(unsent(entry.outcome.target, self.stopped))
             self._told(entry)
             self._tell()
             return None
         try:
-            return Running(entry, entry.begin())
-        except StopIteration as done:
-            entry.outcome.succeed(done.value)
+            running = Running(entry, entry.begin())
         except Exception as error:  # noqa: BLE001  # whatever it is, it is this object's, and told as its outcome
             entry.outcome.fail(error)
-        self._told(entry)
+            self._told(entry)
+        else:
+            yield from self._resume(running, partial(next, running.conversation))
+            if not running.ended:
+                return running
         self._tell()
         return None
 
@@ -173,7 +180,7 @@ class Delivery:
                 yield from self._send_alone(one)
             return
         results = yield from self._answer(running, batch([one.operation for one in running]))
-        self._hand_all(running, results)
+        yield from self._hand_all(running, results)
 
     def _answer(self, running: Sequence[Running], step: Step) -> Conversation[Sequence[Any]]:
         """The results of a batch; none where it failed as a whole, which is dealt with then."""
@@ -195,9 +202,13 @@ class Delivery:
             raise
         return results
 
-    def _hand_all(self, running: Sequence[Running], results: Sequence[Any]) -> None:
-        for one, result in zip(running, results):  # noqa: B905  # none at all where the batch failed
-            self._hand(one, result)
+    def _hand_all(self, running: Sequence[Running], results: Sequence[Any]) -> Conversation[None]:
+        try:
+            for one, result in zip(running, results):  # noqa: B905  # none at all where the batch failed
+                yield from self._hand(one, result)
+        except GeneratorExit:
+            self._fail([one for one in running if not one.ended], _given_up())
+            raise
 
     def _send_alone(self, running: Running) -> Conversation[None]:
         if self.stopped:
@@ -211,20 +222,37 @@ class Delivery:
         except GeneratorExit:
             self._fail([running], _given_up())
             raise
-        self._hand(running, result)
+        yield from self._hand_all([running], [result])
 
-    def _hand(self, running: Running, result: Any) -> None:
+    def _hand(self, running: Running, result: Any) -> Conversation[None]:
+        talk = running.conversation
+        yield from self._resume(running, partial(talk.throw if isinstance(result, KintoError) else talk.send, result))
+        if isinstance(result, KintoError) and running.entry.outcome.error is not result:
+            result.__traceback__ = None  # answered: its frames would keep the whole chunk alive
+
+    def _resume(self, running: Running, resume: Callable[[], Step]) -> Conversation[None]:
+        """Lets a conversation go on until it ends or asks for a request."""
         talk = running.conversation
         try:
-            running.asks(talk.throw(result) if isinstance(result, KintoError) else talk.send(result))
+            step = resume()
+            while not isinstance(step, Operation):
+                if isinstance(step, Ahead):  # nothing in a batch is sent ahead of the rest
+                    step = talk.send(step.operation)
+                    continue
+                try:
+                    result = yield step
+                except Exception as error:  # noqa: BLE001  # the conversation hears of it first
+                    step = talk.throw(error)
+                else:
+                    step = talk.send(result)
         except StopIteration as done:
             running.ended = True
             running.entry.outcome.succeed(done.value)
             self._told(running.entry)
         except Exception as error:  # noqa: BLE001  # see _begun
             self._settle(running, error)
-        if isinstance(result, KintoError) and running.entry.outcome.error is not result:
-            result.__traceback__ = None  # answered: its frames would keep the whole chunk alive
+        else:
+            running.asks(step)
 
     def _fail(self, running: Sequence[Running], error: KintoError) -> None:
         # An error of the batch as a whole says nothing of any object, so no conversation hears of it.

@@ -12,7 +12,7 @@ from contextlib import suppress
 from contextvars import copy_context
 from typing import Any, TypeVar
 
-from kinto_models.errors import KintoError, TransportError
+from kinto_models.errors import TransportError
 from kinto_models.protocol.messages import (
     Ahead,
     Call,
@@ -95,7 +95,7 @@ class Runner:
             while True:
                 try:
                     result = self._result(step)
-                except KintoError as error:
+                except Exception as error:  # noqa: BLE001  # of an operation, or of a function of the user's
                     step = conversation.throw(error)
                 else:
                     step = conversation.send(result)
