@@ -31,11 +31,12 @@ if TYPE_CHECKING:
     from kinto_models.models.changes import ChangeSet, Tombstone
     from kinto_models.models.collection import Collection
     from kinto_models.models.edits import Edit, Editor, edit
+    from kinto_models.models.events import Action, Event
     from kinto_models.models.expressions import Condition, Expr, col, key
     from kinto_models.models.group import Group
     from kinto_models.models.ids import IdGenerator, ServerIds, UUID4Ids
-    from kinto_models.models.interface import Finder, Objects, OnConflict, Page, SaveResult
-    from kinto_models.models.outcomes import BulkResult, Outcome, Progress
+    from kinto_models.models.interface import Finder, Objects, OnConflict, Page
+    from kinto_models.models.outcomes import BulkResult, Outcome, Progress, SaveResult
     from kinto_models.models.permissions import ACE, BucketPermissions, CollectionPermissions, Permissions
     from kinto_models.models.plans import Plan, Revision
     from kinto_models.models.principals import AUTHENTICATED, EVERYONE, Account, Principal
@@ -54,6 +55,7 @@ __all__ = [
     "AUTHENTICATED",
     "EVERYONE",
     "Account",
+    "Action",
     "AsyncBatch",
     "AsyncClient",
     "AsyncFinder",
@@ -77,6 +79,7 @@ __all__ = [
     "Edit",
     "Editor",
     "EndOfLifeWarning",
+    "Event",
     "Expr",
     "Finder",
     "Group",
@@ -122,11 +125,12 @@ _HOMES = {
     "kinto_models.models.changes": ("ChangeSet", "Tombstone"),
     "kinto_models.models.collection": ("Collection",),
     "kinto_models.models.edits": ("Edit", "Editor", "edit"),
+    "kinto_models.models.events": ("Action", "Event"),
     "kinto_models.models.expressions": ("Condition", "Expr", "col", "key"),
     "kinto_models.models.group": ("Group",),
     "kinto_models.models.ids": ("IdGenerator", "ServerIds", "UUID4Ids"),
-    "kinto_models.models.interface": ("Finder", "Objects", "OnConflict", "Page", "SaveResult"),
-    "kinto_models.models.outcomes": ("BulkResult", "Outcome", "Progress"),
+    "kinto_models.models.interface": ("Finder", "Objects", "OnConflict", "Page"),
+    "kinto_models.models.outcomes": ("BulkResult", "Outcome", "Progress", "SaveResult"),
     "kinto_models.models.permissions": ("ACE", "BucketPermissions", "CollectionPermissions", "Permissions"),
     "kinto_models.models.plans": ("Plan", "Revision"),
     "kinto_models.models.principals": ("AUTHENTICATED", "Account", "EVERYONE", "Principal"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,6 +14,7 @@ from typing_extensions import Self
 from kinto_models.errors import MissingExtraError, NoClientError
 from kinto_models.models import binding
 from kinto_models.models.bucket import Bucket
+from kinto_models.models.events import Action, Event
 from kinto_models.models.resource import handle
 from kinto_models.models.stored import Stored
 from kinto_models.protocol.messages import Operation
@@ -102,6 +103,35 @@ class _Face:
         """The server's root."""
         root: str = self._runner.transport.root
         return root
+
+    def subscribe(
+        self, model: type[R], *actions: Action
+    ) -> Callable[[Callable[[Event[R]], T]], Callable[[Event[R]], T]]:
+        """A decorator of functions that are told what this client writes: ``@kinto.subscribe(Task, "created")``.
+
+        They are called with an ``Event`` once the server has acknowledged the write and the instance shows it, in the
+        order in which they subscribed. What one of them raises is logged, to ``kinto_models``, and changes nothing: the
+        write is done. An ``AsyncClient`` also takes coroutine functions. What goes with a parent that is deleted is not
+        told.
+
+        Parameters:
+            model: the class of the objects; those of its subclasses are told too.
+            actions: ``"created"``, ``"updated"``, ``"deleted"``; all of them where none is named.
+
+        Raises:
+            TypeError: not such a class, or a coroutine function for a ``Client``.
+            ValueError: not an action.
+        """
+
+        def register(function: Callable[[Event[R]], T]) -> Callable[[Event[R]], T]:
+            self._runner.subscribers.add(model, actions, function)
+            return function
+
+        return register
+
+    def unsubscribe(self, function: Callable[[Event[Any]], object]) -> None:
+        """Tells a function nothing more; nothing happens where it was told nothing."""
+        self._runner.subscribers.remove(function)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.url}>"

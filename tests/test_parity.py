@@ -58,7 +58,7 @@ _of_both = pytest.mark.parametrize(("blocking", "awaited"), _PAIRS, ids=lambda c
 _OF_REPOSITORIES: Final = {"find", "watch", "sibling", "model", "url", "bucket", "collection", "awaited"}
 _OF_QUERIES: Final = {"where", "sort", "limit", "since", "before", "select", "pages"}
 _CALLED: Final[dict[type, set[str]]] = {
-    AsyncClient: {"repository", "buckets", "bucket", "batch", "url", "embedded"},
+    AsyncClient: {"repository", "buckets", "bucket", "batch", "url", "embedded", "subscribe", "unsubscribe"},
     AsyncRepository: _OF_REPOSITORIES,
     AsyncObjects: _OF_REPOSITORIES,
     AsyncQuery: _OF_QUERIES,

@@ -11,8 +11,8 @@ from typing_extensions import Self
 from kinto_models.models.changes import ChangeSet
 from kinto_models.models.edits import Edit
 from kinto_models.models.expressions import Condition
-from kinto_models.models.interface import OnConflict, Page, SaveResult
-from kinto_models.models.outcomes import BulkResult, Outcome, Progress
+from kinto_models.models.interface import OnConflict, Page
+from kinto_models.models.outcomes import BulkResult, Outcome, Progress, SaveResult
 from kinto_models.models.plans import Plan
 from kinto_models.models.stored import Stored
 

@@ -17,11 +17,11 @@ from kinto_models.errors import ConflictError
 from kinto_models.models.changes import ChangeSet
 from kinto_models.models.edits import Edit
 from kinto_models.models.expressions import Condition
-from kinto_models.models.outcomes import BulkResult, Outcome, Progress
+from kinto_models.models.outcomes import BulkResult, Outcome, Progress, SaveResult
 from kinto_models.models.plans import Plan
 from kinto_models.models.stored import Stored
 
-__all__ = ["Finder", "Objects", "OnConflict", "Page", "SaveResult"]
+__all__ = ["Finder", "Objects", "OnConflict", "Page"]
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Stored)
@@ -31,22 +31,6 @@ M = TypeVar("M", bound=BaseModel)
 
 OnConflict: TypeAlias = 'Literal["raise", "mine", "theirs", "merge"] | Callable[[ConflictError], object]'
 """What to do where the object changed on the server since it was read: see ``Resource.save``."""
-
-
-@dataclass(frozen=True, slots=True)
-class SaveResult:
-    """What a write did.
-
-    Attributes:
-        created: the object is new on the server.
-        changed: names of the fields that were sent, and ``permissions`` where some were: all fields for a creation,
-            none where nothing had changed.
-        etag: the object's ETag now.
-    """
-
-    created: bool
-    changed: frozenset[str]
-    etag: str | None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What became of the objects of a batch, or of a bulk operation."""
+"""What became of a write, of the requests of a batch, and of the objects of a bulk operation."""
 
 from __future__ import annotations
 
@@ -7,9 +7,25 @@ from typing import Any, Generic, TypeVar, cast
 
 from kinto_models.errors import NotSentError
 
-__all__ = ["BulkResult", "Outcome", "Progress", "called"]
+__all__ = ["BulkResult", "Outcome", "Progress", "SaveResult", "called"]
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class SaveResult:
+    """What a write did.
+
+    Attributes:
+        created: the object is new on the server.
+        changed: names of the fields that were sent, and ``permissions`` where some were: all fields for a creation,
+            none where nothing had changed.
+        etag: the object's ETag now.
+    """
+
+    created: bool
+    changed: frozenset[str]
+    etag: str | None
 
 
 class Outcome(Generic[T]):

@@ -15,8 +15,9 @@ from kinto_models.models import binding
 from kinto_models.models.async_interface import AsyncFinder, AsyncObjects
 from kinto_models.models.edits import Edit
 from kinto_models.models.expressions import Condition
-from kinto_models.models.interface import Finder, Objects, OnConflict, SaveResult
+from kinto_models.models.interface import Finder, Objects, OnConflict
 from kinto_models.models.merging import rebase
+from kinto_models.models.outcomes import SaveResult
 from kinto_models.models.stored import Stored, state_of
 from kinto_models.protocol.paths import check_id
 

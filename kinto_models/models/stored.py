@@ -18,20 +18,21 @@ from typing_extensions import Self, Unpack
 from kinto_models.errors import DeclarationError
 from kinto_models.models.expressions import wire_name
 from kinto_models.models.fields import FieldsOnClass
+from kinto_models.models.hooks import Hooks
 from kinto_models.models.ids import IdGenerator, UUID4Ids
 from kinto_models.models.options import EXTRA, Options, Unknown
 from kinto_models.models.permissions import Permissions
 from kinto_models.models.state import Snapshot, State
-from kinto_models.models.tracking import SERVER_OWNED, Changes, diff
+from kinto_models.models.tracking import SERVER_OWNED, Changes, diff, parse
 from kinto_models.protocol.paths import ID_PATTERN
 
-__all__ = ["Stored", "attach", "attach_all", "changes_of", "permissions_of", "state_of"]
+__all__ = ["Stored", "as_told", "attach", "attach_all", "changes_of", "permissions_of", "state_of"]
 
 P = TypeVar("P", bound=Permissions)
 S = TypeVar("S", bound="Stored")
 
 
-class Stored(FieldsOnClass):
+class Stored(Hooks, FieldsOnClass):
     """The fields and state of an object on a Kinto server: the base of ``Resource``.
 
     ``id`` and ``last_modified`` are described there.
@@ -158,6 +159,17 @@ def state_of(obj: Stored) -> State:
         state = State(state, _INDEX.__get__(obj))
         _STATE.__set__(obj, state)
     return state
+
+
+def as_told(obj: S) -> S | None:
+    """The object as the server last told it, as an instance of its own."""
+    state = state_of(obj)
+    if state.data is None:
+        return None
+    told = parse(type(obj), state.data)
+    _STATE.__set__(told, State(state.snapshot, state.index))
+    state_of(told).objects = state.objects
+    return told
 
 
 def changes_of(obj: Stored) -> Changes:

@@ -30,6 +30,7 @@ __all__ = [
     "Changes",
     "absorb",
     "diff",
+    "differing",
     "dump",
     "dump_json",
     "lost_secret",
@@ -226,7 +227,7 @@ def absorb(obj: R, told: R, keep: Collection[str] = (), sent: bytes | None = Non
         before: Data = json.loads(sent)
         keep = {
             *keep,
-            *names_of(type(obj), [w for w in {**before, **both.mine} if not _equal_in(w, before, both.mine)]),
+            *names_of(type(obj), differing(before, both.mine)),
         }
     for name, wire in wire_names(type(obj)).items():
         differs = name in SERVER_OWNED or not both.equal(wire)
@@ -236,8 +237,9 @@ def absorb(obj: R, told: R, keep: Collection[str] = (), sent: bytes | None = Non
         _absorb_extra(obj.__pydantic_extra__, told.__pydantic_extra__, keep)
 
 
-def _equal_in(wire: str, a: Data, b: Data) -> bool:
-    return wire in a and wire in b and same(a[wire], b[wire])
+def differing(a: Data, b: Data) -> list[str]:
+    """The names that only one of the two has, or that have another value there."""
+    return [name for name in {**a, **b} if not (name in a and name in b and same(a[name], b[name]))]
 
 
 def _absorb_extra(mine: Data, theirs: Data, keep: Collection[str]) -> None:

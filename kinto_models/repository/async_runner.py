@@ -23,6 +23,7 @@ from kinto_models.protocol.messages import (
     hand,
 )
 from kinto_models.protocol.retry import RetryPolicy, attempts
+from kinto_models.repository.events import Subscribers
 from kinto_models.repository.facts import Facts
 from kinto_models.repository.runner import heed, log_pause
 from kinto_models.transports.base import AsyncTransport
@@ -50,6 +51,7 @@ class AsyncRunner:
     ) -> None:
         self.transport = transport
         self.facts: Facts = Facts()
+        self.subscribers: Subscribers = Subscribers(awaited=True)
         self._policy = policy
         self._sleep = sleep
 

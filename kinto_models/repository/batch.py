@@ -13,8 +13,8 @@ from kinto_models.errors import NotSentError
 from kinto_models.models.changes import ChangeSet
 from kinto_models.models.edits import Edit
 from kinto_models.models.expressions import Condition
-from kinto_models.models.interface import OnConflict, SaveResult
-from kinto_models.models.outcomes import Outcome, called
+from kinto_models.models.interface import OnConflict
+from kinto_models.models.outcomes import Outcome, SaveResult, called
 from kinto_models.models.stored import Stored, state_of
 from kinto_models.protocol.messages import Conversation
 from kinto_models.repository import changes, conflicts, patching, reads, writes

@@ -11,8 +11,7 @@ from typing import Any, Final, Generic, TypeVar
 from pydantic import BaseModel
 
 from kinto_models.errors import KintoError
-from kinto_models.models.interface import SaveResult
-from kinto_models.models.outcomes import BulkResult, Outcome, Progress
+from kinto_models.models.outcomes import BulkResult, Outcome, Progress, SaveResult
 from kinto_models.protocol.messages import Conversation
 from kinto_models.repository.chunk import Entry
 from kinto_models.repository.delivery import Delivery, batch_error

@@ -12,6 +12,7 @@ from kinto_models.protocol import operations
 from kinto_models.protocol.messages import Conversation, Emit, Pause, Stream, drain
 from kinto_models.protocol.operations import Listing
 from kinto_models.protocol.paging import pages
+from kinto_models.repository.hooks import loaded
 from kinto_models.repository.mapper import Mapper, load_page, send
 from kinto_models.repository.selection import milliseconds
 
@@ -52,6 +53,7 @@ def _read(mapper: Mapper[R], since: int | None) -> Conversation[tuple[ChangeSet[
             load_page(mapper.model, listing.alive(), mapper.objects),
             load_page(Tombstone, listing.dead()),
         )
+        yield from loaded(mapper.model, updated)
         found: list[Any] = [*updated, *deleted]
         for item in sorted(found, key=lambda each: each.last_modified or 0):
             items.pop(item.id, None)

@@ -9,8 +9,9 @@ from typing import Final, TypeVar
 from pydantic import ValidationError
 
 from kinto_models.errors import ConflictError
-from kinto_models.models.interface import OnConflict, SaveResult
+from kinto_models.models.interface import OnConflict
 from kinto_models.models.merging import merge_instances, rebase
+from kinto_models.models.outcomes import SaveResult
 from kinto_models.models.stored import Stored, state_of
 from kinto_models.models.tracking import dump_json, names_of
 from kinto_models.protocol.messages import Conversation, call

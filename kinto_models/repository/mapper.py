@@ -19,8 +19,9 @@ from kinto_models.errors import (
     InvalidRecordError,
     ReadOnlyFieldError,
 )
-from kinto_models.models.interface import Page, SaveResult
+from kinto_models.models.interface import Page
 from kinto_models.models.merging import merge_instances
+from kinto_models.models.outcomes import SaveResult
 from kinto_models.models.permissions import Grants, Held
 from kinto_models.models.state import Snapshot
 from kinto_models.models.stored import Stored, attach, attach_all, state_of
@@ -42,6 +43,7 @@ from kinto_models.protocol.etags import format_etag
 from kinto_models.protocol.messages import Conversation, Operation, Request
 from kinto_models.protocol.operations import Answer, Listing
 from kinto_models.protocol.paths import Plural
+from kinto_models.repository.events import Subscribers
 from kinto_models.types import Data
 
 __all__ = ["Draft", "Mapper", "load_one", "load_page", "send"]
@@ -171,12 +173,14 @@ class Mapper(Generic[R]):
         model: the class.
         place: its plural endpoint.
         objects: the repository, of either kind, that what is loaded is tied to.
+        subscribers: of the client.
     """
 
-    def __init__(self, model: type[R], place: Plural, objects: Any) -> None:
+    def __init__(self, model: type[R], place: Plural, objects: Any, subscribers: Subscribers) -> None:
         self.model = model
         self.place = place
         self.objects = objects
+        self.subscribers = subscribers
 
     def knows(self, obj: R) -> bool:
         """Whether the instance, under its id, was read from or saved to this very place: what is known of it elsewhere

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -10,14 +10,26 @@ from pydantic_core import to_jsonable_python
 
 from kinto_models.errors import NotSavedError
 from kinto_models.models.edits import Edit, value_of
-from kinto_models.models.interface import SaveResult
-from kinto_models.models.stored import Stored, state_of
-from kinto_models.models.tracking import SERVER_OWNED, Changes, diff, dump_json, names_of, parse, wire_names
+from kinto_models.models.outcomes import SaveResult
+from kinto_models.models.stored import Stored, as_told, state_of
+from kinto_models.models.tracking import (
+    SERVER_OWNED,
+    Changes,
+    diff,
+    differing,
+    dump,
+    dump_json,
+    names_of,
+    parse,
+    wire_names,
+)
 from kinto_models.protocol import operations
 from kinto_models.protocol.messages import Conversation
+from kinto_models.repository.hooks import attended, hook, loaded, saved, tell
 from kinto_models.repository.mapper import Draft, Mapper, send
 from kinto_models.repository.patches import edit_patch
 from kinto_models.repository.writes import called, patched, unchanged
+from kinto_models.types import Data
 
 __all__ = ["patch"]
 
@@ -40,11 +52,14 @@ def _patch_instance(
         raise NotSavedError(f"{called(obj)} was never read or saved here: save() it, or patch() it by its id")
     edited = _edited(mapper, edits, values)
     _refuse_unknown(mapper, values)
+    old = as_told(obj)
     trial = parse(mapper.model, data).model_copy(update=values)
-    wanted = mapper.draft(trial).changes(data)
-    changes = _only_of(wanted, {wire_names(mapper.model).get(name, name) for name in values}, values)
+    changes = _changed(mapper, trial, data, values)
     if not changes and not edits:
         return SaveResult(created=False, changed=frozenset(), etag=obj.etag)
+    if attended(mapper, type(obj)):
+        trial, touched = yield from _consulted(mapper, obj, trial, old)
+        changes = _changed(mapper, trial, data, {*values, *touched})
     mapper.refuse_readonly(replace(changes, names=changes.names | edited))
     unsaved = diff(obj, data).names
     if both := sorted(unsaved & edited):
@@ -53,7 +68,9 @@ def _patch_instance(
         )
     draft = Draft(obj, dump_json(obj), trial, {}, names=changes.names | edited)
     answer = yield from patched(mapper, draft, edit_patch(edits, changes), only=unchanged(obj, force=False))
-    return mapper.acknowledge(draft, answer, keep=unsaved - changes.names)
+    result = mapper.acknowledge(draft, answer, keep=unsaved - changes.names)
+    yield from saved(mapper, obj, old, result)
+    return result
 
 
 def _patch_by_id(mapper: Mapper[R], object_id: str, edits: Sequence[Edit], values: dict[str, Any]) -> Conversation[R]:
@@ -69,7 +86,19 @@ def _patch_by_id(mapper: Mapper[R], object_id: str, edits: Sequence[Edit], value
     changes = Changes(data, names=frozenset(values))
     mapper.refuse_readonly(replace(changes, names=changes.names | edited))
     answer = yield from send(operations.patch(mapper.place, object_id, edit_patch(edits, changes), only=None))
-    return mapper.load(answer)
+    obj = mapper.load(answer)
+    yield from loaded(mapper.model, (obj,))
+    yield from tell(mapper, "updated", obj.id, obj, None)
+    return obj
+
+
+def _consulted(mapper: Mapper[R], obj: R, trial: R, old: R | None) -> Conversation[tuple[R, frozenset[str]]]:
+    """The copy once the hook has seen it, and the names of the fields that it changed."""
+    seen = mapper.draft(trial).told  # with values of the fields' types
+    state_of(seen).take(state_of(obj))
+    before = dump(seen)
+    yield from hook(seen, "before_save", old)
+    return seen, names_of(mapper.model, differing(before, dump(seen)))
 
 
 def _edited(mapper: Mapper[R], edits: Sequence[Edit], values: dict[str, Any]) -> frozenset[str]:
@@ -85,7 +114,9 @@ def _edited(mapper: Mapper[R], edits: Sequence[Edit], values: dict[str, Any]) ->
     return names_of(mapper.model, {each.path[0] for each in edits if each.how != "test"})
 
 
-def _only_of(changes: Changes, wires: set[str], names: dict[str, Any]) -> Changes:
+def _changed(mapper: Mapper[R], trial: R, data: Data, names: Collection[str]) -> Changes:
+    """The changes of these fields."""
+    changes, wires = mapper.draft(trial).changes(data), {wire_names(mapper.model).get(name, name) for name in names}
     written = {wire: value for wire, value in changes.written.items() if wire in wires}
     removed = tuple(wire for wire in changes.removed if wire in wires)
     return Changes(written, removed, changes.names & frozenset(names))

@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from kinto_models.errors import ConflictError
-from kinto_models.models.interface import Page, SaveResult
+from kinto_models.models.interface import Page
+from kinto_models.models.outcomes import SaveResult
 from kinto_models.models.plans import Plan, Revision
 from kinto_models.models.stored import Stored, state_of
 from kinto_models.models.tracking import SERVER_OWNED, Changes, dump, same, wire_names
 from kinto_models.protocol import operations
 from kinto_models.protocol.messages import Conversation, Stream, drain
 from kinto_models.repository import writes
+from kinto_models.repository.hooks import saving
 from kinto_models.repository.mapper import Mapper, send
 from kinto_models.repository.patches import patch_of
 from kinto_models.types import Data
@@ -82,7 +84,7 @@ def taking(mapper: Mapper[R], plan: Plan[R]) -> Callable[[R], Conversation[Any]]
 
 def _revise(mapper: Mapper[R], revision: Revision[R]) -> Conversation[SaveResult]:
     try:
-        return (yield from _revised(mapper, revision))
+        return (yield from saving(mapper, revision.desired, _revised(mapper, revision), revision.current))
     except ConflictError as error:
         raise mapper.conflict(error, revision.desired, state_of(revision.current).data) from None
 

@@ -8,6 +8,7 @@ from kinto_models.errors import NotFoundError
 from kinto_models.models.stored import Stored
 from kinto_models.protocol import operations
 from kinto_models.protocol.messages import Conversation
+from kinto_models.repository.hooks import loaded
 from kinto_models.repository.mapper import Mapper, send
 
 __all__ = ["NO_OBJECT", "NO_PARENT", "get", "get_or_none"]
@@ -24,7 +25,9 @@ NO_PARENT: Final = 111
 
 def get(mapper: Mapper[R], object_id: str) -> Conversation[R]:
     """Reads one object."""
-    return mapper.load((yield from send(operations.get(mapper.place, object_id))))
+    obj = mapper.load((yield from send(operations.get(mapper.place, object_id))))
+    yield from loaded(mapper.model, (obj,))
+    return obj
 
 
 def get_or_none(mapper: Mapper[R], object_id: str) -> Conversation[R | None]:

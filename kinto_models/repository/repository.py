@@ -9,8 +9,8 @@ from kinto_models.models.async_interface import AsyncObjects
 from kinto_models.models.changes import ChangeSet
 from kinto_models.models.edits import Edit
 from kinto_models.models.expressions import Condition
-from kinto_models.models.interface import Objects, OnConflict, SaveResult
-from kinto_models.models.outcomes import BulkResult, Outcome, Progress
+from kinto_models.models.interface import Objects, OnConflict
+from kinto_models.models.outcomes import BulkResult, Outcome, Progress, SaveResult
 from kinto_models.models.plans import Plan
 from kinto_models.models.stored import Stored
 from kinto_models.protocol.messages import Conversation
@@ -36,7 +36,7 @@ class Placed(Generic[R]):
 
     def __init__(self, runner: Any, model: type[R], bucket: str | None = None, collection: str | None = None) -> None:
         self._runner = runner
-        self._mapper: Mapper[R] = Mapper(model, place_of(model, bucket, collection), self)
+        self._mapper: Mapper[R] = Mapper(model, place_of(model, bucket, collection), self, runner.subscribers)
         self._bucket = bucket if bucket is not None else model.__kinto__.bucket
         self._collection = collection if collection is not None else model.__kinto__.collection
 

@@ -30,6 +30,7 @@ from kinto_models.protocol.messages import (
 )
 from kinto_models.protocol.refusals import alert_of
 from kinto_models.protocol.retry import RetryPolicy, attempts
+from kinto_models.repository.events import Subscribers
 from kinto_models.repository.facts import Facts
 from kinto_models.transports.base import SENT, Transport
 from kinto_models.types import EndOfLifeWarning
@@ -61,6 +62,7 @@ class Runner:
     ) -> None:
         self.transport = transport
         self.facts: Facts = Facts()
+        self.subscribers: Subscribers = Subscribers(awaited=False)
         self._policy = policy
         self._ahead = ahead
         self._sleep = sleep

@@ -20,7 +20,8 @@ from kinto_models.protocol.messages import Conversation, Emit, Stream, drain, ha
 from kinto_models.protocol.operations import Listing
 from kinto_models.protocol.paging import pages
 from kinto_models.protocol.paths import Plural
-from kinto_models.repository.mapper import load_page, send
+from kinto_models.repository.hooks import deleted, loaded
+from kinto_models.repository.mapper import Mapper, load_page, send
 
 __all__ = ["Selection", "delete_pages", "milliseconds"]
 
@@ -108,6 +109,7 @@ class Selection(Generic[T]):
         while step is not None:
             if isinstance(step, Emit):
                 page = load_page(self._result, self._alive(step.value), self._objects)
+                yield from loaded(self._result, page.items)
                 if left is not None:
                     page = Page(page.items[:left], page.timestamp)
                     left -= len(page)
@@ -156,7 +158,7 @@ class Selection(Generic[T]):
             raise QueryError("a query without conditions would delete everything: that is delete_all(), by name")
         if self._limit is not None or self._wire.sort:
             raise QueryError("Kinto does not delete in an order or up to a limit: leave sort() and limit() out")
-        return (yield from delete_pages(self._place, self._unordered().alive()))
+        return (yield from delete_pages(self._objects._mapper, self._unordered().alive()))
 
     def _unordered(self) -> Wire:
         return replace(self._wire, sort=(), fields=())
@@ -168,12 +170,20 @@ class Selection(Generic[T]):
         return f"<query of {self._result.__name__}: GET {replace(self._wire, limit=self._limit).at(self._place.path)}>"
 
 
-def delete_pages(place: Plural, wire: Wire) -> Conversation[int]:
+def delete_pages(mapper: Mapper[Any], wire: Wire) -> Conversation[int]:
     """Deletes what the query lists, page after page, and tells how many."""
-    deleted: list[int] = []
-    listings = pages(operations.delete_listed(place, wire))
-    yield from drain(listings, lambda listing: deleted.append(len(load_page(Tombstone, listing))))
-    return sum(deleted)
+    number = 0
+    listings = pages(operations.delete_listed(mapper.place, wire))
+    step = next(listings, None)
+    while step is not None:
+        if isinstance(step, Emit):
+            tombstones = load_page(Tombstone, step.value)
+            number += len(tombstones)
+            yield from deleted(mapper, [tombstone.id for tombstone in tombstones])
+            step = next(listings, None)
+        else:
+            step = hand(listings, (yield step))
+    return number
 
 
 def _at_least_one(what: str, number: int) -> None:

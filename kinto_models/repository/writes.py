@@ -19,7 +19,7 @@ from kinto_models.errors import (
 )
 from kinto_models.models.changes import Tombstone
 from kinto_models.models.ids import ServerIds
-from kinto_models.models.interface import SaveResult
+from kinto_models.models.outcomes import SaveResult
 from kinto_models.models.stored import Stored, changes_of, state_of
 from kinto_models.models.tracking import Changes, absorb, dump_json, names_of, parse
 from kinto_models.protocol import operations
@@ -27,6 +27,7 @@ from kinto_models.protocol.bodies import Patch, basic_patch, envelope
 from kinto_models.protocol.filters import Query as Wire
 from kinto_models.protocol.messages import Conversation
 from kinto_models.protocol.operations import Answer
+from kinto_models.repository.hooks import attended, deleting, loaded, saving
 from kinto_models.repository.mapper import Draft, Mapper, load_one, send
 from kinto_models.repository.patches import grant_patch, patch_of
 from kinto_models.repository.reads import NO_OBJECT, NO_PARENT, get
@@ -57,6 +58,10 @@ _ROUNDS = 5
 
 def create(mapper: Mapper[R], obj: R) -> Conversation[SaveResult]:
     """Creates the object; an error where one has its id."""
+    return saving(mapper, obj, _create(mapper, obj))
+
+
+def _create(mapper: Mapper[R], obj: R) -> Conversation[SaveResult]:
     draft = mapper.draft(obj).all()
     granted = {ace: sorted(grants.granted) for ace, grants in draft.pending.items() if grants.granted}
     body = envelope(draft.body, draft.permissions or granted or None)
@@ -80,7 +85,14 @@ def created(mapper: Mapper[R], obj: R) -> Conversation[R]:
 def save(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResult]:
     """Creates a new object, patches a changed one, sends nothing for one that is not."""
     if not mapper.knows(obj):
-        return (yield from replace(mapper, obj, force=True) if force else create(mapper, obj))
+        return replace(mapper, obj, force=True) if force else create(mapper, obj)
+    write = _save(mapper, obj, force=force)
+    if attended(mapper, type(obj)) and (obj.dirty or obj.permissions.changed):
+        return saving(mapper, obj, write)
+    return write
+
+
+def _save(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResult]:
     draft = mapper.draft(obj)  # first of all: what cannot be stored must not pass for unchanged
     changes = draft.changes(state_of(obj).data)
     if not changes and not draft.permissions and not draft.pending:
@@ -135,6 +147,10 @@ def _data_patch(changes: Changes) -> Patch:
 
 def replace(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResult]:
     """Writes the whole object."""
+    return saving(mapper, obj, _replace(mapper, obj, force=force))
+
+
+def _replace(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResult]:
     if not mapper.knows(obj) and not force:
         raise NotSavedError(
             f"{called(obj)} was never read or saved here, so there is no ETag to check: save() creates it, "
@@ -173,14 +189,18 @@ def overwrite(mapper: Mapper[R], draft: Draft[R], *, only: int | None) -> Conver
 
 def delete_all(mapper: Mapper[Any]) -> Conversation[int]:
     """Deletes every object."""
-    return delete_pages(mapper.place, Wire())
+    return delete_pages(mapper, Wire())
 
 
 def delete(mapper: Mapper[R], target: R | str, *, force: bool, missing_ok: bool) -> Conversation[bool]:
     """Deletes an object; False where there was none and that is no error."""
+    if not isinstance(target, str):
+        mapper.refuse_stranger(target)
+    return deleting(mapper, target, _delete(mapper, target, force=force, missing_ok=missing_ok))
+
+
+def _delete(mapper: Mapper[R], target: R | str, *, force: bool, missing_ok: bool) -> Conversation[bool]:
     obj = None if isinstance(target, str) else target
-    if obj is not None:
-        mapper.refuse_stranger(obj)
     if obj is not None and not mapper.knows(obj) and not force:
         raise NotSavedError(
             f"{called(obj)} was never read or saved here, so there is no ETag to check: refresh() it first, "
@@ -214,11 +234,11 @@ def refresh(mapper: Mapper[R], obj: R) -> Conversation[bool]:
     if answer is not None:
         told = mapper.load(answer)
         mapper.take(obj, told)
-        return told.last_modified != before
-    if state.data is not None:
+    elif state.data is not None:
         absorb(obj, parse(mapper.model, state.data))
         state.permissions = None
-    return False
+    yield from loaded(type(obj), (obj,))
+    return answer is not None and obj.last_modified != before
 
 
 def get_or_create(mapper: Mapper[R], obj: R) -> Conversation[tuple[R, bool]]:
@@ -246,7 +266,7 @@ def upsert(mapper: Mapper[R], obj: R) -> Conversation[SaveResult]:
             theirs = theirs or (yield from _found(mapper, obj.id, error))
         if theirs is not None:
             try:
-                return (yield from _merged(mapper, obj, theirs))
+                return (yield from saving(mapper, obj, _merged(mapper, obj, theirs), theirs))
             except (ConflictError, NotFoundError):
                 continue
     raise restless(obj, _ROUNDS)

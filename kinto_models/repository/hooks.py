@@ -1,0 +1,105 @@
+"""A class's hooks and a client's subscribers, called around the conversations that read and write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final, TypeVar
+
+from kinto_models.models.events import Action, Event
+from kinto_models.models.hooks import Hooks
+from kinto_models.models.outcomes import SaveResult
+from kinto_models.models.stored import Stored, as_told
+from kinto_models.protocol.messages import Conversation, call
+from kinto_models.repository.mapper import Mapper
+
+__all__ = ["attended", "deleted", "deleting", "hook", "loaded", "saved", "saving", "tell"]
+
+R = TypeVar("R", bound=Stored)
+
+
+_SAVE: Final = ("before_save", "after_save")
+_DELETE: Final = ("before_delete", "after_delete")
+
+
+def attended(mapper: Mapper[Any], model: type[Stored], hooks: Iterable[str] = _SAVE) -> bool:
+    """Whether anybody wants to know of the writing of such an object."""
+    return bool(mapper.subscribers) or any(getattr(model, name) is not getattr(Hooks, name) for name in hooks)
+
+
+def saving(
+    mapper: Mapper[R], obj: R, write: Conversation[SaveResult], old: R | None = None
+) -> Conversation[SaveResult]:
+    """The writing of an instance, with its hooks.
+
+    Parameters:
+        mapper: of the class.
+        obj: the instance.
+        write: the conversation that writes it, not yet begun.
+        old: the object as it is on the server, where the instance does not know it.
+    """
+    return _saving(mapper, obj, write, old) if attended(mapper, type(obj)) else write
+
+
+def _saving(mapper: Mapper[R], obj: R, write: Conversation[SaveResult], old: R | None) -> Conversation[SaveResult]:
+    old = old or _known(mapper, obj)
+    yield from hook(obj, "before_save", old)
+    result = yield from write
+    yield from saved(mapper, obj, old, result)
+    return result
+
+
+def saved(mapper: Mapper[R], obj: R, old: R | None, result: SaveResult) -> Conversation[None]:
+    """What follows when the server has taken what was to be saved."""
+    if result.created or result.changed:
+        yield from hook(obj, "after_save", old, result)
+        yield from tell(mapper, "created" if result.created else "updated", obj.id, obj, old)
+
+
+def deleting(mapper: Mapper[R], target: R | str, delete: Conversation[bool]) -> Conversation[bool]:
+    """The deletion of an instance's object, or of the one with this id, with its hooks."""
+    model = mapper.model if isinstance(target, str) else type(target)
+    return _deleting(mapper, target, delete) if attended(mapper, model, _DELETE) else delete
+
+
+def _deleting(mapper: Mapper[R], target: R | str, delete: Conversation[bool]) -> Conversation[bool]:
+    if isinstance(target, str):
+        done = yield from delete
+        yield from deleted(mapper, [target] if done else [])
+        return done
+    object_id, old = target.id, _known(mapper, target)
+    yield from hook(target, "before_delete", old)
+    done = yield from delete
+    if done:
+        yield from hook(target, "after_delete", old)
+        yield from tell(mapper, "deleted", object_id, target, old)
+    return done
+
+
+def deleted(mapper: Mapper[Any], ids: Iterable[str]) -> Conversation[None]:
+    """What follows when objects are deleted of which only the ids are known."""
+    for object_id in ids:
+        yield from tell(mapper, "deleted", object_id, None, None)
+
+
+def loaded(model: type[Any], objs: Iterable[Any]) -> Conversation[None]:
+    """What follows when instances were read."""
+    if issubclass(model, Hooks) and model.after_load is not Hooks.after_load:
+        for obj in objs:
+            yield from hook(obj, "after_load")
+
+
+def hook(obj: Stored, name: str, *args: object) -> Conversation[None]:
+    """Calls a hook, where the class has one."""
+    if getattr(type(obj), name) is not getattr(Hooks, name):
+        yield from call(getattr(obj, name), *args)
+
+
+def tell(mapper: Mapper[R], action: Action, object_id: str, obj: R | None, old: R | None) -> Conversation[None]:
+    """Tells the client's subscribers."""
+    if mapper.subscribers:
+        path = mapper.place.object(object_id)
+        yield from mapper.subscribers.tell(Event(action, mapper.model, object_id, path, obj, old))
+
+
+def _known(mapper: Mapper[R], obj: R) -> R | None:
+    return as_told(obj) if mapper.knows(obj) else None
