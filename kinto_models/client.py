@@ -146,8 +146,9 @@ class Client(_Face):
 
     Parameters:
         url: the server's root, version included: ``https://example.com/v1``.
-        auth: a ``(user, password)`` pair, ``"Bearer token"``, a ``BearerToken`` or any requests auth object; None for
-            anonymous. It is sent to this server only, never taken from a netrc file, and shown in no repr and no error.
+        auth: a ``(user, password)`` pair, ``"user:password"``, ``"Bearer token"``, a ``BearerToken`` or any requests
+            auth object; None for anonymous. It is sent to this server only, never taken from a netrc file, and shown in
+            no repr and no error.
         headers: sent with every request.
         timeout: seconds to connect and between two reads, as one number or a pair; None for no limit.
         retry: a number of further tries, or a ``RetryPolicy``.

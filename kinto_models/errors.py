@@ -46,7 +46,9 @@ and path only).
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, cast
+
+from typing_extensions import TypeVar
 
 __all__ = [
     "AlreadyExistsError",
@@ -90,6 +92,9 @@ __all__ = [
     "UnavailableError",
     "UnknownPermissionsError",
 ]
+
+
+T = TypeVar("T", default=Any)
 
 
 class KintoError(Exception):
@@ -220,8 +225,11 @@ class _Rebasable(Protocol):
     def rebase(self, theirs: Any) -> None: ...
 
 
-class ConflictError(RefusedError):
+class ConflictError(RefusedError, Generic[T]):
     """412: the object on the server is not the one that was read.
+
+    A function that ``on_conflict`` names is handed one of its class, such as ``ConflictError[Task]``, in which ``mine``
+    and ``theirs`` are never None.
 
     Attributes:
         mine: the instance that was to be written, untouched; None where a repository wrote without an instance.
@@ -230,12 +238,12 @@ class ConflictError(RefusedError):
         overlapping: names of the fields that both sides changed, to different values.
     """
 
-    mine: Any = None
-    base: Any = None
-    theirs: Any = None
+    mine: T = cast("T", None)
+    base: T | None = None
+    theirs: T = cast("T", None)
     overlapping: frozenset[str] = frozenset()
 
-    def rebase(self) -> Any:
+    def rebase(self) -> T:
         """Puts the changes of ``mine`` on top of ``theirs`` and returns ``mine``, ready to be saved again.
 
         Fields that only the server changed take its value, and so do keys of objects in them; what is in
@@ -246,12 +254,11 @@ class ConflictError(RefusedError):
         """
         if self.mine is None or self.theirs is None:
             raise NotSavedError("the conflict does not hold both sides: refresh() the object and change it again")
-        mine: _Rebasable = self.mine
-        mine.rebase(self.theirs)
-        return mine
+        cast("_Rebasable", self.mine).rebase(self.theirs)
+        return self.mine
 
 
-class AlreadyExistsError(ConflictError):
+class AlreadyExistsError(ConflictError[T]):
     """412: the object was to be created, and one with this id exists; ``theirs`` is that one."""
 
 

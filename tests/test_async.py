@@ -145,9 +145,9 @@ async def test_a_handle_leads_to_what_it_holds(akinto: AsyncClient) -> None:
     bucket = akinto.bucket("library")
     assert (await bucket.asave()).created
     await bucket.acollections.create(Collection(id="books"))
-    await bucket.agroups.create(Group(id="readers", members=["account:bob"]))
+    await bucket.agroups.create(Group(id="readers", members={"account:bob"}))
     assert [each.id async for each in bucket.acollections.find()] == ["books"]
-    assert (await bucket.agroups.get("readers")).members == ["account:bob"]
+    assert (await bucket.agroups.get("readers")).members == {"account:bob"}
 
     class Book(Record):
         title: str
@@ -181,6 +181,7 @@ async def test_a_conflict_shows_all_sides_and_rebases(akinto: AsyncClient) -> No
     with pytest.raises(ConflictError) as caught:
         await mine.asave()
     error = caught.value
+    assert error.base is not None
     assert (error.mine is mine, error.base.title, error.theirs.priority) == (True, "x", 1)
     assert (await error.rebase().asave()).changed == {"title"}
     stored = await tasks.get(mine.id)

@@ -162,7 +162,7 @@ def test_a_models_method_and_its_twin_take_the_same_and_give_the_same(name: str)
     assert _result(one) == _result(other)
     assert inspect.iscoroutinefunction(other) == (name != "find")
     on_repository = _shape(_function(AsyncRepository, name), 1 if name in ("get", "find") else 2)
-    assert _shape(other) == on_repository
+    assert [(*each[:3], str(each[3]).replace("Self", "R")) for each in _shape(other)] == on_repository
 
 
 @pytest.mark.parametrize(

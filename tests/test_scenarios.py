@@ -341,6 +341,7 @@ async def test_a_stale_one_is_a_conflict_and_can_be_rebased(tasks: Verbs[Task], 
         await tasks.save(mine)
     error = caught.value
     assert error.mine is mine
+    assert error.base is not None
     assert (error.base.title, error.theirs.title) == ("x", "theirs")
     assert error.overlapping == {"title"}
     assert (mine.etag, mine.changes) == (etag, {"title": "mine", "tags": ["a"]})
@@ -741,10 +742,10 @@ async def test_buckets_collections_and_groups_are_objects_like_others(driver: Dr
     assert (await collections.save(books)).changed == {"display_fields"}
     assert kinto.bucket("library").collections.get("books").display_fields == ["title"]
     groups = driver.of(Group, bucket="library")
-    readers = await groups.create(Group(id="readers", members=["account:bob"]))
-    readers.members.append("account:eve")
+    readers = await groups.create(Group(id="readers", members={"account:bob"}))
+    readers.members.add("account:eve")
     assert (await groups.save(readers)).changed == {"members"}
-    assert kinto.bucket("library").groups.get("readers").members == ["account:bob", "account:eve"]
+    assert kinto.bucket("library").groups.get("readers").members == {"account:bob", "account:eve"}
     assert await driver.of(Bare, bucket="library", collection="books").count() == 0
     found = await buckets.ask(lambda objects: objects.find().sort("id").all())
     assert [each.id for each in found] == ["library", "todo"]

@@ -93,7 +93,7 @@ def show(code: str, result: object) -> None:
 def prepare() -> None:
     step("A declared bucket with two collections, and a group that may write them")
     show("Atlas().save()", Atlas().save())
-    editors = Editors(members=["account:ada", "account:bob"])
+    editors = Editors(members={"account:ada", "account:bob"})
     editors.save()
     for collection in (Countries(), Subdivisions()):
         collection.permissions.write.add(editors)

@@ -139,7 +139,7 @@ class AsyncObjects(Protocol[R]):
         """Creates the object, or writes its fields over those of the one that has its id. See ``Objects.upsert``."""
         ...
 
-    async def save(self, obj: R, *, force: bool = False, on_conflict: OnConflict = "raise") -> SaveResult:
+    async def save(self, obj: R, *, force: bool = False, on_conflict: OnConflict[R] = "raise") -> SaveResult:
         """What ``await obj.asave()`` does, here."""
         ...
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 __all__ = ["ChangeSet", "Tombstone"]
 
 T = TypeVar("T")
 
 
-class Tombstone(BaseModel):
+class Tombstone(BaseModel, frozen=True):
     """What is left of a deleted object (https://docs.kinto-storage.org/en/stable/api/1.x/timestamps.html).
 
     Attributes:
@@ -20,8 +20,6 @@ class Tombstone(BaseModel):
         last_modified: when that was, in milliseconds since the epoch, by the server's clock.
         deleted: always true.
     """
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     id: str
     last_modified: int

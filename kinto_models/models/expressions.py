@@ -159,7 +159,9 @@ class Expr(Generic[T]):
         self._field = field
 
     def _filter(self, operator: Operator, value: Any) -> Condition:
-        return Condition(Filter(self._field.path, operator, value))
+        made = Filter(self._field.path, operator, value)
+        made.parameter()  # what Kinto has no words for is refused where it is written
+        return Condition(made)
 
     def __eq__(self, other: T | None) -> Condition:  # type: ignore[override]
         return self._filter(Operator.EQ, None if other is None else self._field.json(other))
@@ -207,7 +209,7 @@ class Expr(Generic[T]):
     def contains(self: Expr[tuple[V, ...]], *values: V) -> Condition: ...
     def contains(self: Expr[Any], *values: Any) -> Condition:
         """A list that holds all of the values."""
-        return Condition(Filter(self._field.path, Operator.CONTAINS, _some(self._field.items(values))))
+        return self._filter(Operator.CONTAINS, _some(self._field.items(values)))
 
     @overload
     def contains_any(self: Expr[list[V]], *values: V) -> Condition: ...
@@ -219,7 +221,7 @@ class Expr(Generic[T]):
     def contains_any(self: Expr[tuple[V, ...]], *values: V) -> Condition: ...
     def contains_any(self: Expr[Any], *values: Any) -> Condition:
         """A list that holds at least one of the values."""
-        return Condition(Filter(self._field.path, Operator.CONTAINS_ANY, _some(self._field.items(values))))
+        return self._filter(Operator.CONTAINS_ANY, _some(self._field.items(values)))
 
     @property
     def holds(self) -> Any:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from pydantic import BaseModel
 from typing_extensions import Self
+from typing_extensions import TypeVar as TypeVarWithDefault
 
 from kinto_models.errors import ConflictError
 from kinto_models.models.changes import ChangeSet
@@ -27,9 +28,10 @@ T = TypeVar("T")
 R = TypeVar("R", bound=Stored)
 S = TypeVar("S", bound=Stored)
 M = TypeVar("M", bound=BaseModel)
+C = TypeVarWithDefault("C", bound=Stored, default=Any)
 
 
-OnConflict: TypeAlias = 'Literal["raise", "mine", "theirs", "merge"] | Callable[[ConflictError], object]'
+OnConflict: TypeAlias = 'Literal["raise", "mine", "theirs", "merge"] | Callable[[ConflictError[C]], object]'
 """What to do where the object changed on the server since it was read: see ``Resource.save``."""
 
 
@@ -231,7 +233,7 @@ class Objects(Protocol[R]):
         """
         ...
 
-    def save(self, obj: R, *, force: bool = False, on_conflict: OnConflict = "raise") -> SaveResult:
+    def save(self, obj: R, *, force: bool = False, on_conflict: OnConflict[R] = "raise") -> SaveResult:
         """What ``obj.save()`` does, here."""
         ...
 

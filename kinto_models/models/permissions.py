@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from kinto_models.errors import UnknownPermissionsError
-from kinto_models.models.principals import Principal, principal_of
+from kinto_models.models.principals import OpenPrincipal, Principal, known, principal_of
 
 __all__ = ["ACE", "BucketPermissions", "CollectionPermissions", "Grants", "Held", "Permissions"]
 
@@ -81,10 +81,28 @@ class ACE:
             granted, revoked = granted - self._base, revoked & self._base
         self._grants = Grants(granted, revoked)
 
+    def _close(self, bucket: str, facts: Any) -> None:
+        """Names groups of the default bucket by the real id of that.
+
+        Raises:
+            DeclarationError: one of another client.
+        """
+        granted, revoked = (
+            {each.closed(bucket, facts) if isinstance(each, OpenPrincipal) else each for each in principals}
+            for principals in (self._grants.granted, self._grants.revoked)
+        )
+        self._grants = Grants()
+        self._change(granted, revoked)
+
     @property
     def known(self) -> bool:
         """Whether the server showed the principals, or the object is new."""
         return self._base is not None
+
+    @property
+    def _is_open(self) -> bool:
+        """Whether a group of the default bucket is among the changes."""
+        return any(isinstance(each, OpenPrincipal) for each in self._grants.granted | self._grants.revoked)
 
     @property
     def changed(self) -> bool:
@@ -104,7 +122,7 @@ class ACE:
         return moved
 
     def __contains__(self, principal: Principal) -> bool:
-        return principal_of(principal) in self._known()
+        return known(principal_of(principal)) in self._known()
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._known()))
@@ -138,6 +156,9 @@ class ACE:
         return (self._base | self._grants.granted) - self._grants.revoked
 
 
+_OWNERS: Final = {"record_create": "a collection", "collection_create": "a bucket", "group_create": "a bucket"}
+
+
 class Permissions:
     """The permissions of a record or a group. Changes are sent by the object's next ``save()``, with its data.
 
@@ -162,6 +183,20 @@ class Permissions:
     def known(self) -> bool:
         """Whether the server showed the permissions, or the object is new."""
         return self.read.known
+
+    @property
+    def _is_open(self) -> bool:
+        """Whether a group of the default bucket is among the changes, whose real id is still to be found."""
+        return any(ace._is_open for ace in self._by_name().values())
+
+    def _close(self, bucket: str, facts: Any) -> None:
+        """Names groups of the default bucket by the real id of that.
+
+        Raises:
+            DeclarationError: one of another client.
+        """
+        for ace in self._by_name().values():
+            ace._close(bucket, facts)
 
     def changes(self) -> dict[str, list[str]]:
         """The ACEs that are known and changed, whole, under Kinto's names for them."""
@@ -203,6 +238,18 @@ class Permissions:
             ace = getattr(self, attribute).moved(getattr(onto, attribute), (since or {}).get(attribute))
             setattr(moved, attribute, ace)
         return moved
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            owner = _OWNERS.get(name)
+            hint = f"; {name} is a permission of {owner}" if owner else ""
+            raise AttributeError(f"there is no permission {name!r} here, but {', '.join(self._aces)}{hint}")
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name in self._aces and not isinstance(value, ACE):
+                raise TypeError(f"permissions.{name} is not assigned but changed: by add(), discard() and replace()")
+            super().__setattr__(name, value)
 
     def __getstate__(self) -> dict[str, Any]:
         return {attribute: getattr(self, attribute) for attribute in self._aces}

@@ -56,7 +56,7 @@ class Resource(Stored):
         """
         return binding.BLOCKING.current().repository(cls).find(*conditions)
 
-    def save(self, *, force: bool = False, on_conflict: OnConflict = "raise") -> SaveResult:
+    def save(self, *, force: bool = False, on_conflict: OnConflict[Self] = "raise") -> SaveResult:
         """Writes what changed: creates a new object, patches the changed fields of one that was read or saved before,
         and sends nothing where nothing changed.
 
@@ -133,7 +133,7 @@ class Resource(Stored):
         """A query for objects of this class through the active async client: see ``AsyncFinder``."""
         return binding.AWAITED.current().repository(cls).find(*conditions)
 
-    async def asave(self, *, force: bool = False, on_conflict: OnConflict = "raise") -> SaveResult:
+    async def asave(self, *, force: bool = False, on_conflict: OnConflict[Self] = "raise") -> SaveResult:
         """Writes what changed: see ``save()``. What is changed here while the server answers stays changed. The
         function for a conflict may be a coroutine function.
         """
@@ -213,6 +213,7 @@ def handle(objects: Objects[R] | AsyncObjects[R], object_id: str) -> R:
         InvalidIdError: not an id.
     """
     options = objects.model.__kinto__
-    obj = objects.model.model_construct(id=check_id(object_id, options.kind, options.ids.pattern))
+    make: Any = objects.model.model_construct  # pydantic's plugin for mypy takes it for the base's
+    obj: R = make(id=check_id(object_id, options.kind, options.ids.pattern))
     state_of(obj).objects = objects
     return obj

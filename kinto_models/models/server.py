@@ -12,13 +12,13 @@ from kinto_models.errors import MissingCapabilityError
 __all__ = ["Capability", "ServerInfo", "ServerSettings", "ServerUser"]
 
 
-class _Fact(BaseModel):
+class _Fact(BaseModel, frozen=True):
     """Read only; what is not declared is kept in ``model_extra``."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow", frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
 
 
-class ServerSettings(_Fact):
+class ServerSettings(_Fact, frozen=True):
     """Settings that concern clients.
 
     Attributes:
@@ -32,7 +32,7 @@ class ServerSettings(_Fact):
     explicit_permissions: bool = True
 
 
-class ServerUser(_Fact):
+class ServerUser(_Fact, frozen=True):
     """Who the client is to the server.
 
     Attributes:
@@ -46,7 +46,7 @@ class ServerUser(_Fact):
     bucket: str | None = None
 
 
-class Capability(_Fact):
+class Capability(_Fact, frozen=True):
     """Something that a server can do beyond the core.
 
     Attributes:
@@ -58,7 +58,7 @@ class Capability(_Fact):
     url: str = ""
 
 
-class ServerInfo(_Fact):
+class ServerInfo(_Fact, frozen=True):
     """What a server says of itself.
 
     Attributes:

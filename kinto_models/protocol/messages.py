@@ -27,6 +27,7 @@ __all__ = [
     "called",
     "drain",
     "hand",
+    "send",
 ]
 
 T = TypeVar("T")
@@ -150,6 +151,12 @@ class Emit(Generic[T]):
 
 Stream: TypeAlias = "Generator[Step | Emit[T], Any, None]"
 """A conversation with many results: yields operations, and what it has to give between them."""
+
+
+def send(operation: Operation[T]) -> Conversation[T]:
+    """One operation as a part of a conversation: ``answer = yield from send(operation)`` keeps its type."""
+    result: T = yield operation
+    return result
 
 
 def call(function: Callable[..., object], *args: object) -> Conversation[Any]:

@@ -68,7 +68,7 @@ class Collected:
         """Creates the object or overwrites the one with its id, as ``upsert()`` of its repository."""
         return self._of(obj).upsert(obj)
 
-    def save(self, obj: Stored, *, force: bool = False, on_conflict: OnConflict = "raise") -> Outcome[SaveResult]:
+    def save(self, obj: R, *, force: bool = False, on_conflict: OnConflict[R] = "raise") -> Outcome[SaveResult]:
         """Saves the object, as its own ``save()``."""
         return self._of(obj).save(obj, force=force, on_conflict=on_conflict)
 
@@ -207,7 +207,7 @@ class BatchRepository(Generic[R]):
         """Creates the object, or overwrites the one that has its id. See ``Objects.upsert``."""
         return self._batch.add(obj, lambda: writes.upsert(self._mapper, obj))
 
-    def save(self, obj: R, *, force: bool = False, on_conflict: OnConflict = "raise") -> Outcome[SaveResult]:
+    def save(self, obj: R, *, force: bool = False, on_conflict: OnConflict[R] = "raise") -> Outcome[SaveResult]:
         """What ``obj.save()`` does, here."""
         return self._batch.add(obj, lambda: conflicts.save(self._mapper, obj, force=force, on_conflict=on_conflict))
 

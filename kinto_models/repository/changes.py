@@ -9,11 +9,11 @@ from kinto_models.errors import InvalidAnswerError
 from kinto_models.models.changes import ChangeSet, Tombstone
 from kinto_models.models.stored import Stored
 from kinto_models.protocol import operations
-from kinto_models.protocol.messages import Conversation, Emit, Pause, Stream, drain
+from kinto_models.protocol.messages import Conversation, Emit, Pause, Stream, drain, send
 from kinto_models.protocol.operations import Listing
 from kinto_models.protocol.paging import pages
 from kinto_models.repository.hooks import loaded
-from kinto_models.repository.mapper import Mapper, load_page, send
+from kinto_models.repository.mapper import Mapper, load_page
 from kinto_models.repository.selection import milliseconds
 
 __all__ = ["changes", "watch"]

@@ -30,7 +30,7 @@ _TRIES: Final = 20
 """How often ``modify()`` reads and writes."""
 
 
-def save(mapper: Mapper[R], obj: R, *, force: bool, on_conflict: OnConflict) -> Conversation[SaveResult]:
+def save(mapper: Mapper[R], obj: R, *, force: bool, on_conflict: OnConflict[R]) -> Conversation[SaveResult]:
     """Saves the object, and does about a conflict what the caller said."""
     if not callable(on_conflict) and on_conflict not in _WAYS:
         raise ValueError(f"on_conflict is one of {', '.join(map(repr, _WAYS))} or a function, not {on_conflict!r}")
@@ -43,7 +43,7 @@ def save(mapper: Mapper[R], obj: R, *, force: bool, on_conflict: OnConflict) -> 
     return (yield from _resolved(mapper, obj, conflict, on_conflict))
 
 
-def _resolved(mapper: Mapper[R], obj: R, conflict: ConflictError, how: OnConflict) -> Conversation[SaveResult]:
+def _resolved(mapper: Mapper[R], obj: R, conflict: ConflictError, how: OnConflict[R]) -> Conversation[SaveResult]:
     # On a copy: the instance changes when the server has taken it, and not before.
     trial, before, held = deepcopy(obj), dump_json(obj), obj.permissions.held
     for _ in range(_ROUNDS):
@@ -60,7 +60,7 @@ def _resolved(mapper: Mapper[R], obj: R, conflict: ConflictError, how: OnConflic
     raise given_up
 
 
-def _rebased(mapper: Mapper[R], obj: R, trial: R, conflict: ConflictError, how: OnConflict) -> Conversation[R]:
+def _rebased(mapper: Mapper[R], obj: R, trial: R, conflict: ConflictError, how: OnConflict[R]) -> Conversation[R]:
     """The copy with the changes of both."""
     if conflict.theirs is None or trial.permissions.changed:  # a conflict shows no permissions
         conflict.theirs = yield from get(mapper, trial.id)

@@ -19,10 +19,9 @@ from kinto_models.errors import (
 )
 from kinto_models.models.outcomes import called
 from kinto_models.protocol.batches import batch
-from kinto_models.protocol.messages import Ahead, Conversation, Operation, Step
+from kinto_models.protocol.messages import Ahead, Conversation, Operation, Step, send
 from kinto_models.repository.chunk import Chunk, Entry, Running
 from kinto_models.repository.facts import Facts
-from kinto_models.repository.mapper import send
 
 __all__ = ["Delivery", "batch_error", "unsent"]
 

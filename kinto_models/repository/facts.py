@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from kinto_models.errors import InvalidAnswerError
+from kinto_models.errors import InvalidAnswerError, MissingCapabilityError
 from kinto_models.protocol.batches import limit_of
-from kinto_models.protocol.messages import Conversation
+from kinto_models.protocol.messages import Conversation, send
 from kinto_models.protocol.operations import hello
-from kinto_models.repository.mapper import send
 
 if TYPE_CHECKING:
     from kinto_models.models.server import ServerInfo
@@ -27,6 +27,29 @@ class Facts:
     def parts(self) -> Conversation[int]:
         """Requests in one batch."""
         return limit_of((yield from self._hello(refresh=False)))
+
+    @property
+    def default_bucket(self) -> str | None:
+        """The real id of the user's default bucket, where the server was asked before."""
+        try:
+            bucket = json.loads(self._told or b"{}")["user"]["bucket"]
+        except (LookupError, TypeError):
+            return None
+        return bucket if isinstance(bucket, str) else None
+
+    def find_default_bucket(self) -> Conversation[str]:
+        """The same, asked for.
+
+        Raises:
+            MissingCapabilityError: there is none.
+        """
+        yield from self._hello(refresh=False)
+        if (bucket := self.default_bucket) is None:
+            raise MissingCapabilityError(
+                "there is no default bucket here, so no group in it: the client is anonymous, or the server has not "
+                "the capability 'default_bucket'"
+            )
+        return bucket
 
     def info(self, *, refresh: bool) -> Conversation[ServerInfo]:
         """All of them."""

@@ -40,13 +40,14 @@ from kinto_models.models.tracking import (
 )
 from kinto_models.protocol.bodies import encode, envelope
 from kinto_models.protocol.etags import format_etag
-from kinto_models.protocol.messages import Conversation, Operation, Request
+from kinto_models.protocol.messages import Request
 from kinto_models.protocol.operations import Answer, Listing
 from kinto_models.protocol.paths import Plural
 from kinto_models.repository.events import Subscribers
+from kinto_models.repository.facts import Facts
 from kinto_models.types import Data
 
-__all__ = ["Draft", "Mapper", "load_one", "load_page", "send"]
+__all__ = ["Draft", "Mapper", "load_one", "load_page"]
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -86,12 +87,6 @@ def _one(model: Any) -> TypeAdapter[Any]:
 @lru_cache(maxsize=1024)
 def _many(model: Any) -> TypeAdapter[Any]:
     return TypeAdapter(_ENVELOPE[_LIST[model]])
-
-
-def send(operation: Operation[T]) -> Conversation[T]:
-    """One operation as a part of a conversation: ``answer = yield from send(operation)`` keeps its type."""
-    result: T = yield operation
-    return result
 
 
 def load_one(model: type[M], answer: Answer) -> M:
@@ -173,13 +168,15 @@ class Mapper(Generic[R]):
         model: the class.
         place: its plural endpoint.
         objects: the repository, of either kind, that what is loaded is tied to.
+        facts: of the server.
         subscribers: of the client.
     """
 
-    def __init__(self, model: type[R], place: Plural, objects: Any, subscribers: Subscribers) -> None:
+    def __init__(self, model: type[R], place: Plural, objects: Any, *, facts: Facts, subscribers: Subscribers) -> None:
         self.model = model
         self.place = place
         self.objects = objects
+        self.facts = facts
         self.subscribers = subscribers
 
     def knows(self, obj: R) -> bool:

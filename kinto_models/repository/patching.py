@@ -24,9 +24,9 @@ from kinto_models.models.tracking import (
     wire_names,
 )
 from kinto_models.protocol import operations
-from kinto_models.protocol.messages import Conversation
+from kinto_models.protocol.messages import Conversation, send
 from kinto_models.repository.hooks import attended, hook, loaded, saved, tell
-from kinto_models.repository.mapper import Draft, Mapper, send
+from kinto_models.repository.mapper import Draft, Mapper
 from kinto_models.repository.patches import edit_patch
 from kinto_models.repository.writes import called, patched, unchanged
 from kinto_models.types import Data

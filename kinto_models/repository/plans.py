@@ -12,10 +12,10 @@ from kinto_models.models.plans import Plan, Revision
 from kinto_models.models.stored import Stored, state_of
 from kinto_models.models.tracking import SERVER_OWNED, Changes, dump, same, wire_names
 from kinto_models.protocol import operations
-from kinto_models.protocol.messages import Conversation, Stream, drain
+from kinto_models.protocol.messages import Conversation, Stream, drain, send
 from kinto_models.repository import writes
 from kinto_models.repository.hooks import saving
-from kinto_models.repository.mapper import Mapper, send
+from kinto_models.repository.mapper import Mapper
 from kinto_models.repository.patches import patch_of
 from kinto_models.types import Data
 

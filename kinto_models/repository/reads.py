@@ -7,9 +7,9 @@ from typing import Final, TypeVar
 from kinto_models.errors import NotFoundError
 from kinto_models.models.stored import Stored
 from kinto_models.protocol import operations
-from kinto_models.protocol.messages import Conversation
+from kinto_models.protocol.messages import Conversation, send
 from kinto_models.repository.hooks import loaded
-from kinto_models.repository.mapper import Mapper, send
+from kinto_models.repository.mapper import Mapper
 
 __all__ = ["NO_OBJECT", "NO_PARENT", "get", "get_or_none"]
 

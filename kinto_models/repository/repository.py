@@ -16,6 +16,7 @@ from kinto_models.models.stored import Stored
 from kinto_models.protocol.messages import Conversation
 from kinto_models.repository import changes, conflicts, patching, plans, reads, writes
 from kinto_models.repository.bulk import Bulk, listed
+from kinto_models.repository.facts import Facts
 from kinto_models.repository.mapper import Mapper
 from kinto_models.repository.places import place_of
 from kinto_models.repository.query import AsyncQuery, Query
@@ -36,7 +37,9 @@ class Placed(Generic[R]):
 
     def __init__(self, runner: Any, model: type[R], bucket: str | None = None, collection: str | None = None) -> None:
         self._runner = runner
-        self._mapper: Mapper[R] = Mapper(model, place_of(model, bucket, collection), self, runner.subscribers)
+        place = place_of(model, bucket, collection)
+        self._facts: Facts = runner.facts
+        self._mapper: Mapper[R] = Mapper(model, place, self, facts=runner.facts, subscribers=runner.subscribers)
         self._bucket = bucket if bucket is not None else model.__kinto__.bucket
         self._collection = collection if collection is not None else model.__kinto__.collection
 
@@ -89,7 +92,7 @@ class Repository(Placed[R], Objects[R]):
     def upsert(self, obj: R) -> SaveResult:
         return self._runner.converse(writes.upsert(self._mapper, obj))
 
-    def save(self, obj: R, *, force: bool = False, on_conflict: OnConflict = "raise") -> SaveResult:
+    def save(self, obj: R, *, force: bool = False, on_conflict: OnConflict[R] = "raise") -> SaveResult:
         return self._runner.converse(conflicts.save(self._mapper, obj, force=force, on_conflict=on_conflict))
 
     def modify(self, object_id: str, change: Callable[[R], object]) -> R:
@@ -217,7 +220,7 @@ class AsyncRepository(Placed[R], AsyncObjects[R]):
     async def upsert(self, obj: R) -> SaveResult:
         return await self._runner.converse(writes.upsert(self._mapper, obj))
 
-    async def save(self, obj: R, *, force: bool = False, on_conflict: OnConflict = "raise") -> SaveResult:
+    async def save(self, obj: R, *, force: bool = False, on_conflict: OnConflict[R] = "raise") -> SaveResult:
         return await self._runner.converse(conflicts.save(self._mapper, obj, force=force, on_conflict=on_conflict))
 
     async def modify(self, object_id: str, change: Callable[[R], object]) -> R:

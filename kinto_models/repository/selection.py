@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
@@ -16,12 +17,12 @@ from kinto_models.models.stored import Stored
 from kinto_models.models.tracking import SERVER_OWNED, wire_names
 from kinto_models.protocol import operations
 from kinto_models.protocol.filters import Query as Wire
-from kinto_models.protocol.messages import Conversation, Emit, Stream, drain, hand
+from kinto_models.protocol.messages import Conversation, Emit, Stream, drain, hand, send
 from kinto_models.protocol.operations import Listing
 from kinto_models.protocol.paging import pages
 from kinto_models.protocol.paths import Plural
 from kinto_models.repository.hooks import deleted, loaded
-from kinto_models.repository.mapper import Mapper, load_page, send
+from kinto_models.repository.mapper import Mapper, load_page
 
 __all__ = ["Selection", "delete_pages", "milliseconds"]
 
@@ -31,6 +32,10 @@ S = TypeVar("S", bound="Selection[Any]")
 
 _PAGE: Final = 1_000
 """Objects to ask for at a time where they are not kept: Kinto would give 10,000."""
+
+
+_AHEAD: Final = 2 * 24 * 60 * 60 * 1_000
+"""Milliseconds that a timestamp may be ahead of this machine's clock, which may be wrong: the server refuses a day."""
 
 
 class Selection(Generic[T]):
@@ -195,10 +200,15 @@ def milliseconds(what: str, timestamp: int) -> int:
     """The timestamp, if it can be one.
 
     Raises:
-        QueryError: it is not a positive number.
+        QueryError: it is not a positive number, or lies in the future, by the clock of this machine.
     """
     if isinstance(timestamp, bool) or not isinstance(timestamp, int) or timestamp < 1:
         raise QueryError(f"{what}() takes a timestamp in milliseconds, such as task.last_modified, not {timestamp!r}")
+    if timestamp > time.time() * 1000 + _AHEAD:
+        raise QueryError(
+            f"{what}({timestamp}) is days ahead of this machine's clock, and Kinto takes no timestamp of the future: "
+            "it is milliseconds since 1970, such as task.last_modified"
+        )
     return timestamp
 
 

@@ -25,10 +25,10 @@ from kinto_models.models.tracking import Changes, absorb, dump_json, names_of, p
 from kinto_models.protocol import operations
 from kinto_models.protocol.bodies import Patch, basic_patch, envelope
 from kinto_models.protocol.filters import Query as Wire
-from kinto_models.protocol.messages import Conversation
+from kinto_models.protocol.messages import Conversation, send
 from kinto_models.protocol.operations import Answer
 from kinto_models.repository.hooks import attended, deleting, loaded, saving
-from kinto_models.repository.mapper import Draft, Mapper, load_one, send
+from kinto_models.repository.mapper import Draft, Mapper, load_one
 from kinto_models.repository.patches import grant_patch, patch_of
 from kinto_models.repository.reads import NO_OBJECT, NO_PARENT, get
 from kinto_models.repository.selection import delete_pages
@@ -62,7 +62,7 @@ def create(mapper: Mapper[R], obj: R) -> Conversation[SaveResult]:
 
 
 def _create(mapper: Mapper[R], obj: R) -> Conversation[SaveResult]:
-    draft = mapper.draft(obj).all()
+    draft = (yield from _drafted(mapper, obj)).all()
     granted = {ace: sorted(grants.granted) for ace, grants in draft.pending.items() if grants.granted}
     body = envelope(draft.body, draft.permissions or granted or None)
     if obj.id == "" and isinstance(mapper.model.__kinto__.ids, ServerIds):
@@ -93,7 +93,7 @@ def save(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResult]:
 
 
 def _save(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResult]:
-    draft = mapper.draft(obj)  # first of all: what cannot be stored must not pass for unchanged
+    draft = yield from _drafted(mapper, obj)  # first of all: what cannot be stored must not pass for unchanged
     changes = draft.changes(state_of(obj).data)
     if not changes and not draft.permissions and not draft.pending:
         return SaveResult(created=False, changed=frozenset(), etag=obj.etag)
@@ -156,7 +156,7 @@ def _replace(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResu
             f"{called(obj)} was never read or saved here, so there is no ETag to check: save() creates it, "
             "replace(force=True) overwrites whatever is there"
         )
-    draft = mapper.draft(obj)
+    draft = yield from _drafted(mapper, obj)
     if mapper.knows(obj):
         mapper.refuse_readonly(draft.changes(state_of(obj).data))
     has_pending = bool(draft.pending)
@@ -185,6 +185,15 @@ def overwrite(mapper: Mapper[R], draft: Draft[R], *, only: int | None) -> Conver
     except ConflictError as error:
         raise _missing_or_conflict(mapper, error, draft.obj) from None
     return mapper.acknowledge(draft, answer)
+
+
+def _drafted(mapper: Mapper[R], obj: R) -> Conversation[Draft[R]]:
+    """What is to be written of an instance, once all in it is known."""
+    mapper.refuse_stranger(obj)
+    permissions = state_of(obj).permissions
+    if permissions is not None and permissions._is_open:
+        permissions._close((yield from mapper.facts.find_default_bucket()), mapper.facts)
+    return mapper.draft(obj)
 
 
 def delete_all(mapper: Mapper[Any]) -> Conversation[int]:
@@ -273,7 +282,7 @@ def upsert(mapper: Mapper[R], obj: R) -> Conversation[SaveResult]:
 
 
 def _merged(mapper: Mapper[R], obj: R, theirs: R) -> Conversation[SaveResult]:
-    found, draft = state_of(theirs), mapper.draft(obj)
+    found, draft = state_of(theirs), (yield from _drafted(mapper, obj))
     written = draft.changes(found.data or {}).written
     changes = Changes(written, names=names_of(mapper.model, written))
     draft.names = changes.names

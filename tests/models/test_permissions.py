@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -87,7 +88,7 @@ def test_principals() -> None:
         owner: str
 
     with pytest.raises(DeclarationError, match="which is another one for each user"):
-        principal_of(Friends)
+        _ = Friends(owner="a").principal
     with pytest.raises(TypeError, match="not int"):
         principal_of(3)  # type: ignore[arg-type]
     assert principal_of(Editors) == "/buckets/blog/groups/editors"
@@ -97,6 +98,80 @@ def test_principals() -> None:
     for bad in ("", "a b", "a\n"):
         with pytest.raises(ValueError, match="is no principal"):
             principal_of(bad)
+
+
+def test_an_account_is_the_text_of_its_principal() -> None:
+    ada = Account("ada")
+    assert (ada, ada.name, ada.principal, str(ada), repr(ada)) == (
+        "account:ada",
+        "ada",
+        "account:ada",
+        "account:ada",
+        "Account('ada')",
+    )
+    for twin in (copy.deepcopy(ada), pickle.loads(pickle.dumps(ada))):
+        assert (twin, twin.name, type(twin)) == (ada, "ada", Account)
+    assert {ada} == {"account:ada"}
+
+
+def test_a_group_of_the_default_bucket_stays_open_in_copies_and_pickles() -> None:
+    permissions = Permissions({})
+    permissions.read.add("/buckets/default/groups/friends")
+    assert permissions._is_open
+    for twin in (copy.deepcopy(permissions), pickle.loads(pickle.dumps(permissions))):
+        assert twin._is_open
+        twin._close("abc", None)
+        assert twin.changes() == {"read": ["/buckets/abc/groups/friends"]}
+    with pytest.raises(DeclarationError, match="server_info"):
+        _ = "/buckets/default/groups/friends" in permissions.read
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "owner"),
+    [
+        (Permissions, "record_create", "a collection"),
+        (Permissions, "group_create", "a bucket"),
+        (CollectionPermissions, "collection_create", "a bucket"),
+        (BucketPermissions, "record_create", "a collection"),
+    ],
+)
+def test_a_permission_that_the_kind_does_not_have_is_an_error_that_says_whose_it_is(
+    kind: type[Permissions], name: str, owner: str
+) -> None:
+    with pytest.raises(AttributeError, match=f"no permission '{name}' here, but read, write.*of {owner}"):
+        getattr(kind({}), name)
+    with pytest.raises(AttributeError, match="no permission 'raed' here"):
+        kind({}).raed  # type: ignore[attr-defined]
+
+
+def test_a_permission_is_changed_and_not_assigned() -> None:
+    permissions: Any = Permissions({})
+    with pytest.raises(TypeError, match="add\\(\\), discard\\(\\) and replace\\(\\)"):
+        permissions.read = ["account:ada"]
+    with pytest.raises(AttributeError):
+        permissions.raed = permissions.read
+
+
+def test_members_are_a_set_of_users() -> None:
+    editors = Group(members={Account("bob"), "account:ada"})
+    editors.members.add(Account("eve"))
+    editors.members.discard("account:bob")
+    assert editors.members == {"account:ada", "account:eve"}
+    assert editors.model_dump(mode="json")["members"] == ["account:ada", "account:eve"]
+
+
+@pytest.mark.parametrize(
+    ("member", "remedy"),
+    [
+        ("/buckets/blog/groups/friends", "grant it by itself"),
+        (EVERYONE, "grant the permission to EVERYONE itself"),
+        ("a b", "has a space"),
+        ("", "is empty"),
+    ],
+)
+def test_a_member_that_kinto_refuses_is_refused_here(member: str, remedy: str) -> None:
+    with pytest.raises(ValueError, match=remedy):
+        Group(members={member})
 
 
 def test_a_new_object_has_known_and_empty_permissions() -> None:

@@ -461,6 +461,7 @@ def test_every_verb_fails_as_it_does_alone(kinto: Client) -> None:
     conflict = outcomes[3][0].error
     assert isinstance(conflict, ConflictError)
     assert conflict.mine is stale
+    assert conflict.base is not None
     assert (conflict.base.title, conflict.theirs.title) == ("", "theirs")
     assert conflict.overlapping == {"title"}
     assert conflict.rebase().title == "mine"
@@ -556,7 +557,7 @@ def test_a_deletion_of_all_comes_after_an_upsert(kinto: Client) -> None:
 
 
 def test_a_bucket_its_collection_and_a_record_can_come_in_one_batch(kinto: Client, wire: Wire) -> None:
-    bucket, collection, group = Bucket(id="new"), Collection(id="things"), Group(id="friends", members=["account:bob"])
+    bucket, collection, group = Bucket(id="new"), Collection(id="things"), Group(id="friends", members={"account:bob"})
     record = Lenient.model_validate({"id": "first", "a": 1})
     wire.clear()
     with kinto.batch() as batch:

@@ -52,6 +52,7 @@ def test_a_stale_save_is_a_conflict_that_shows_all_three_sides(pair: tuple[Task,
         mine.save()
     error = caught.value
     assert error.mine is mine
+    assert error.base is not None
     assert (error.base.title, error.base.priority) == ("x", 3)
     assert (error.theirs.title, error.theirs.priority) == ("theirs", 1)
     assert error.overlapping == {"title"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from typing import Any
 
 import pytest
 
@@ -13,13 +14,16 @@ from kinto_models import (
     AsyncClient,
     Client,
     Collection,
+    DeclarationError,
     Group,
+    MissingCapabilityError,
     Record,
     UnknownPermissionsError,
 )
 from kinto_models.embedded import EmbeddedServer
 from kinto_models.protocol.messages import Request, Response
 from tests.conftest import Wire
+from tests.repository.conftest import Opened, told
 
 CAROL, DAVE = Account("carol"), Account("dave")
 
@@ -80,7 +84,7 @@ def test_what_is_so_already_is_not_sent(listed: Task, wire: Wire) -> None:
 
 
 def test_every_kind_and_every_ace(kinto: Client) -> None:
-    Team(members=["account:carol"]).save()
+    Team(members={"account:carol"}).save()
     for objects, ace in (
         (kinto.buckets, "collection_create"),
         (kinto.bucket("todo").collections, "record_create"),
@@ -247,3 +251,88 @@ async def test_what_is_changed_while_a_grant_is_on_its_way_stays_unsaved(
         assert task.changes == {"title": "late"}
         assert (await akinto.repository(Task).get("t1")).title == "x"
         assert readers() == {"account:carol", "account:dave"}
+
+
+# Groups of the default bucket
+
+
+class Friends(Group, bucket="default", group="friends"):
+    """One's own."""
+
+
+class Note(Record, bucket="default", collection="notes"):
+    text: str
+
+
+def _real(client: Client) -> str:
+    user = client.server_info().user
+    assert user is not None
+    return f"/buckets/{user.bucket}/groups/friends"
+
+
+@pytest.mark.parametrize("how", ["class", "instance", "handle", "text"])
+async def test_a_group_of_the_default_bucket_is_granted_under_its_real_id(
+    kinto: Client, opened: Opened, how: str
+) -> None:
+    async with opened(kinto.url) as client:
+        friends, note = Friends(members={"account:bob"}), Note(id="n1", text="x")
+        await told(client.repository(Friends).save(friends))
+        granted: Any = {
+            "class": Friends,
+            "instance": friends,
+            "handle": client.bucket("default").group("friends"),
+            "text": "/buckets/default/groups/friends",
+        }[how]
+        note.permissions.read.add(granted)
+        await told(client.repository(Note).save(note))
+        assert set(note.permissions.read) == {_real(kinto)}
+        listed = (await told(client.repository(Note).find().all()))[0]
+        listed.permissions.read.discard(granted)
+        await told(client.repository(Note).save(listed))
+        assert set(listed.permissions.read) == set()
+
+
+def test_a_friend_may_read_what_her_group_may(kinto: Client, bob: Client) -> None:
+    Friends(members={Account("bob")}).save()
+    note = Note(id="n1", text="x")
+    note.permissions.read.add(Friends)
+    note.save()
+    bucket = _real(kinto).split("/")[2]
+    assert bob.repository(Note, bucket=bucket).get("n1").text == "x"
+
+
+def test_whether_a_group_of_the_default_bucket_is_granted_needs_its_real_id(kinto: Client, server: Any) -> None:
+    friends, note = Friends(), Note(id="n1", text="x")
+    friends.save()
+    note.permissions.read.add(friends)
+    note.save()
+    with Client(server.url, auth=("alice", "s3cret")) as client:
+        found, group = client.repository(Note).get("n1"), client.repository(Friends).get("friends")
+        with pytest.raises(DeclarationError, match=r"client.server_info\(\)"):
+            _ = group in found.permissions.read
+        client.server_info()
+        assert group in found.permissions.read
+        assert group.principal == _real(client)
+
+
+def test_a_group_of_somebody_elses_default_bucket_is_not_mistaken_for_ones_own(kinto: Client, bob: Client) -> None:
+    his = Friends()
+    bob.repository(Friends).save(his)
+    note = Note(id="n1", text="x")
+    note.permissions.read.add(his)
+    with pytest.raises(DeclarationError, match="another one for each user"):
+        note.save()
+    assert not note.saved
+    bob.server_info()
+    note.permissions.read.discard("/buckets/default/groups/friends")
+    note.permissions.read.add(his)
+    note.save()
+    assert set(note.permissions.read) == {_real(bob)}
+
+
+def test_an_anonymous_client_has_no_default_bucket(server: Any, kinto: Client) -> None:
+    with Client(server.url) as nobody:
+        task = Task(id="t9", title="x")
+        task.permissions.read.add("/buckets/default/groups/friends")
+        with pytest.raises(MissingCapabilityError, match="anonymous"):
+            nobody.repository(Task).save(task)

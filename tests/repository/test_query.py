@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -115,7 +116,7 @@ def test_conditions_add_up() -> None:
 def test_queries_are_lazy_and_immutable(wire: Wire) -> None:
     wire.clear()
     everything = Task.find()
-    some = everything.where(Task.priority > 2).sort("title").limit(1).since(1).before(9999999999999)
+    some = everything.where(Task.priority > 2).sort("title").limit(1).since(1).before(1_700_000_000_000)
     assert wire.sent == []
     assert ids(everything) == "abcd"
     assert "GET /buckets/todo/collections/tasks/records?gt_priority=2&_sort=title" in repr(some)
@@ -153,6 +154,23 @@ def test_bad_numbers_are_refused(bad: Any) -> None:
         Task.find().since(bad)
     with pytest.raises(QueryError):
         Task.find().before(bad)
+
+
+@pytest.mark.parametrize("way", ["since", "before", "changes", "watch"])
+def test_a_timestamp_that_is_no_milliseconds_is_refused_before_the_request(
+    tasks: list[Task], kinto: Client, wire: Wire, way: str
+) -> None:
+    nanoseconds = time.time_ns()
+    found: Any = Task.find() if way in {"since", "before"} else kinto.repository(Task)
+    with pytest.raises(QueryError, match="it is milliseconds since 1970"):
+        next(getattr(found, way)(nanoseconds))
+    assert wire.sent == []
+
+
+def test_a_condition_that_kinto_has_no_words_for_is_refused_where_it_is_written() -> None:
+    with pytest.raises(QueryError, match="has a comma"):
+        col(Task.title).in_("a", "b,c")
+    assert "title" in repr(Task.title == "b,c")
 
 
 def test_what_changed_since_without_what_was_deleted(tasks: list[Task], wire: Wire) -> None:

@@ -482,7 +482,7 @@ def test_collections_and_groups_can_be_synchronised_too(kinto: Client) -> None:
     assert collections.apply(plan) == BulkResult(created=1, updated=1)
     assert collections.get("tasks").json_schema is None
     assert not collections.sync_to([Collection(id="tasks", cache_expires=6), Collection(id="new")])
-    friends = [Group(id="friends", members=["account:bob"])]
+    friends = [Group(id="friends", members={"account:bob"})]
     assert groups.apply(groups.sync_to(friends)) == BulkResult(created=1)
     assert not groups.sync_to(friends)
 

@@ -190,7 +190,7 @@ def test_permissions_of_every_kind_and_principals_of_every_kind(kinto: Client, b
     bucket = kinto.bucket("todo")
     bucket.refresh()
     group = bucket.group("editors")
-    group.members = ["account:bob"]
+    group.members = {"account:bob"}
     group.save()
     bucket.permissions.collection_create.add(group)
     bucket.permissions.group_create.replace([Account("bob"), "system.Authenticated"])
@@ -536,11 +536,11 @@ def test_buckets_collections_and_groups_are_models_too(kinto: Client, wire: Wire
     class Editors(Group, bucket=Blog, group="editors"):
         pass
 
-    blog, articles, editors = Blog(tagline="x"), Articles(display_fields=["title"]), Editors(members=["account:bob"])
+    blog, articles, editors = Blog(tagline="x"), Articles(display_fields=["title"]), Editors(members={"account:bob"})
     for obj in (blog, articles, editors):
         assert obj.save().created
     assert [c.id for c in blog.collections.find()] == ["articles"]
-    assert [g.members for g in blog.groups.find()] == [["account:bob"]]
+    assert [g.members for g in blog.groups.find()] == [{"account:bob"}]
     assert Articles.get("articles").display_fields == ["title"]
     articles.cache_expires = 60
     articles.sort = "-title"
@@ -554,7 +554,7 @@ def test_buckets_collections_and_groups_are_models_too(kinto: Client, wire: Wire
     assert wire.body() == {"data": {"schema": articles.json_schema}}
     record = articles.records(Record).create(Record(id="r1"))
     assert record.save().changed == frozenset()
-    editors.members.append("account:eve")
+    editors.members.add("account:eve")
     assert editors.save().changed == {"members"}
     assert blog.delete()
 

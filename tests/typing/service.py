@@ -130,7 +130,7 @@ def models() -> None:
     assert_type(task.permissions, Permissions)
     task.permissions.read.add(EVERYONE)
     task.permissions.write.add(Account("ada"))
-    task.permissions.write.add(Group(members=["account:ada"]))
+    task.permissions.write.add(Group(members={"account:ada"}))
     assert_type(Task.get("t1"), Task)
     assert_type(Task.find(), Finder[Task])
 

@@ -6,7 +6,7 @@ One function a class; read by mypy --strict with and without pydantic's plugin, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
 from typing_extensions import assert_type
@@ -24,6 +24,7 @@ from kinto_models import (
     CollectionPermissions,
     ConflictError,
     Edit,
+    Event,
     Finder,
     Group,
     Objects,
@@ -48,7 +49,13 @@ from tests.typing.service import Task, Title
 R = TypeVar("R", bound=Record)
 
 
+def told(event: Event[Task]) -> str:
+    return event.id
+
+
 def client(kinto: Client, any_title: Operation[Title]) -> None:
+    assert_type(kinto.subscribe(Task, "created", "updated")(told), Callable[[Event[Task]], str])
+    assert_type(kinto.unsubscribe(told), None)
     assert_type(Client("https://example.com/v1", auth=("ada", "x"), headers={"A": "b"}, timeout=None, retry=2), Client)
     assert_type(Client.embedded(auth=("ada", "x"), accounts={"bob": "y"}, settings={"a": "b"}, retry=0), Client)
     assert_type(connect("https://example.com/v1", auth="Bearer x", timeout=(1, 2.5)), Client)
@@ -82,7 +89,15 @@ def resource(obj: Resource) -> None:
     assert_type(obj.rebase(obj), None)
 
 
-def record(task: Task, an_edit: Edit, settle: Callable[[ConflictError], Task]) -> None:
+def hooks(obj: Resource, result: SaveResult) -> None:
+    assert_type(obj.before_save(None), Awaitable[None] | None)
+    assert_type(obj.after_save(None, result), Awaitable[None] | None)
+    assert_type(obj.after_load(), Awaitable[None] | None)
+    assert_type(obj.before_delete(None), Awaitable[None] | None)
+    assert_type(obj.after_delete(None), Awaitable[None] | None)
+
+
+def record(task: Task, an_edit: Edit, settle: Callable[[ConflictError[Task]], Task]) -> None:
     assert_type(Task.get("a"), Task)
     assert_type(Task.find(col(Task.priority) < 3), Finder[Task])
     assert_type(task.permissions, Permissions)
@@ -119,7 +134,7 @@ def collection(articles: Collection) -> None:
 def group(editors: Group) -> None:
     assert_type(Group.get("editors"), Group)
     assert_type(editors.permissions, Permissions)
-    assert_type(editors.members, list[str])
+    assert_type(editors.members, set[str])
     assert_type(editors.principal, str)
 
 

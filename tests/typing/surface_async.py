@@ -24,11 +24,13 @@ from kinto_models import (
     Collection,
     ConflictError,
     Edit,
+    Event,
     Group,
     Outcome,
     Page,
     Plan,
     Progress,
+    Record,
     Resource,
     SaveResult,
     ServerInfo,
@@ -40,7 +42,12 @@ from kinto_models.protocol.messages import Conversation, Operation
 from tests.typing.service import Task, Title
 
 
+def told(event: Event[Record]) -> Awaitable[str]: ...
+
+
 async def client(kinto: AsyncClient, any_title: Operation[Title]) -> None:
+    assert_type(kinto.subscribe(Record)(told), Callable[[Event[Record]], Awaitable[str]])
+    assert_type(kinto.unsubscribe(told), None)
     assert_type(AsyncClient("https://example.com/v1", auth=None, headers={"A": "b"}, timeout=3, retry=2), AsyncClient)
     assert_type(AsyncClient.embedded(auth=("ada", "x"), accounts={"bob": "y"}, settings={"a": "b"}), AsyncClient)
     assert_type(await aconnect("https://example.com/v1", auth="Bearer x", timeout=(1, 2.5)), AsyncClient)

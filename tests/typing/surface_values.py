@@ -15,6 +15,7 @@ from typing_extensions import assert_type
 from kinto_models import (
     ACE,
     Account,
+    Action,
     AlreadyExistsError,
     BasicAuth,
     BatchError,
@@ -28,6 +29,7 @@ from kinto_models import (
     ConflictError,
     Edit,
     Editor,
+    Event,
     Expr,
     Group,
     IdGenerator,
@@ -180,6 +182,15 @@ def save_result(saved: SaveResult) -> None:
     assert_type(saved.etag, str | None)
 
 
+def event(told: Event[Task]) -> None:
+    assert_type(told.action, Action)
+    assert_type(told.model, type[Task])
+    assert_type(told.id, str)
+    assert_type(told.path, str)
+    assert_type(told.obj, Task | None)
+    assert_type(told.old, Task | None)
+
+
 def page(first: Page[Task]) -> None:
     assert_type(first.items, list[Task])
     assert_type(first.timestamp, int | None)
@@ -275,12 +286,12 @@ def options(policy: RetryPolicy, basic: BasicAuth, token: BearerToken, request: 
     assert_type(token.header, str)
 
 
-def conflict_error(error: ConflictError, exists: AlreadyExistsError) -> None:
-    assert_type(error.mine, Any)
-    assert_type(error.base, Any)
-    assert_type(error.theirs, Any)
+def conflict_error(error: ConflictError[Task], exists: AlreadyExistsError) -> None:
+    assert_type(error.mine, Task)
+    assert_type(error.base, Task | None)
+    assert_type(error.theirs, Task)
     assert_type(error.overlapping, frozenset[str])
-    assert_type(error.rebase(), Any)
+    assert_type(error.rebase(), Task)
     assert_type(error.status, int)
     assert_type(exists.theirs, Any)
 

@@ -57,7 +57,9 @@ def asserted_in(function: ast.FunctionDef | ast.AsyncFunctionDef, module: Module
     for node in ast.walk(function):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "assert_type":
             subject = node.args[0].value if isinstance(node.args[0], ast.Await) else node.args[0]
-            match subject.func if isinstance(subject, ast.Call) else subject:
+            while isinstance(subject, ast.Call):  # twice where a method makes a decorator
+                subject = subject.func
+            match subject:
                 case ast.Name(function_name):
                     yield function_name
                 case ast.Attribute(ast.Name(receiver), name) if cls := classes.get(receiver):
