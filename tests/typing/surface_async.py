@@ -42,7 +42,8 @@ from kinto_models.protocol.messages import Conversation, Operation
 from tests.typing.service import Task, Title
 
 
-def told(event: Event[Record]) -> Awaitable[str]: ...
+def told(event: Event[Record]) -> Awaitable[str]:
+    raise NotImplementedError
 
 
 async def client(kinto: AsyncClient, any_title: Operation[Title]) -> None:
