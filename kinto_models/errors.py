@@ -3,6 +3,7 @@
     KintoError
     ├── CallerError                       the caller
     │   ├── InvalidIdError                (ValueError) an id that Kinto does not take; nothing was sent
+    │   ├── InvalidSchemaError            (ValueError) a JSON Schema that the server would fail on; nothing was sent
     │   ├── QueryError                    (TypeError) a condition that Kinto cannot answer; nothing was sent
     │   ├── DeclarationError              (TypeError) a class that cannot be stored as it is declared
     │   ├── NoClientError                 (RuntimeError) no client is active
@@ -66,6 +67,7 @@ __all__ = [
     "InvalidIdError",
     "InvalidRecordError",
     "InvalidRequestError",
+    "InvalidSchemaError",
     "KintoError",
     "MissingCapabilityError",
     "MissingExtraError",
@@ -122,6 +124,10 @@ class CallerError(KintoError):
 
 class InvalidIdError(CallerError, ValueError):
     """An id is not one that Kinto takes. Raised before anything is sent; ids are never rewritten."""
+
+
+class InvalidSchemaError(CallerError, ValueError):
+    """A JSON Schema that Kinto would take, and then fail on at every record or not apply. Nothing was sent."""
 
 
 class QueryError(CallerError, TypeError):
@@ -196,7 +202,14 @@ class RefusedError(CallerError, StatusError):
 
 
 class InvalidRequestError(RefusedError, ValueError):
-    """400: the server found the request invalid; ``details`` says where."""
+    """400: the server found the request invalid, such as by the JSON Schema of the collection.
+
+    Attributes:
+        errors: what it found, in pydantic's form: ``loc``, ``msg`` and ``type``. Of a write, ``loc`` names the class's
+            fields; it is empty where Kinto does not tell enough, such as for an item of a list.
+    """
+
+    errors: tuple[dict[str, Any], ...] = ()
 
 
 class UnauthorizedError(RefusedError, PermissionError):

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
 
-from pydantic import AliasChoices, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import AliasChoices, Field
 
 from kinto_models.models.async_interface import AsyncObjects
 from kinto_models.models.interface import Objects
 from kinto_models.models.options import Options
 from kinto_models.models.permissions import CollectionPermissions
 from kinto_models.models.record import Record
-from kinto_models.models.resource import Resource, async_objects_of, objects_of
+from kinto_models.models.resource import async_objects_of, objects_of
+from kinto_models.models.settings import Configured
 from kinto_models.models.stored import permissions_of
 
 __all__ = ["Collection"]
 
 R = TypeVar("R", bound=Record)
 
-_OPTIONAL = {
-    "json_schema": "schema",
-    "cache_expires": "cache_expires",
-    "sort": "sort",
-    "display_fields": "displayFields",
-    "attachment": "attachment",
-}
 
-
-class Collection(Resource):
+class Collection(Configured):
     """A collection. A declared one says where it is: ``class Tasks(Collection, bucket="todo", collection="tasks")``.
 
     Attributes:
-        json_schema: the JSON Schema that the server checks records against, stored as ``schema``; checked only where
-            the server's settings ask for it.
+        json_schema: the JSON Schema that records must meet, such as ``Task.kinto_schema()``, stored as ``schema``. Only
+            servers with the capability ``schema`` heed it, and only when a record is written.
         cache_expires: seconds that anonymous readers may cache records.
         sort: the order in which Kinto Admin shows records.
         display_fields: the fields that Kinto Admin shows, stored as ``displayFields``.
@@ -40,6 +34,14 @@ class Collection(Resource):
     """
 
     __kinto__: ClassVar[Options] = Options("collection")
+    __kinto_schemas__: ClassVar[frozenset[str]] = frozenset(("schema",))
+    __kinto_settings__: ClassVar[Mapping[str, str]] = {
+        "json_schema": "schema",
+        "cache_expires": "cache_expires",
+        "sort": "sort",
+        "display_fields": "displayFields",
+        "attachment": "attachment",
+    }
 
     json_schema: dict[str, Any] | None = Field(
         default=None, validation_alias=AliasChoices("schema", "json_schema"), serialization_alias="schema"
@@ -52,13 +54,6 @@ class Collection(Resource):
         serialization_alias="displayFields",
     )
     attachment: dict[str, Any] | None = None
-
-    @model_serializer(mode="wrap", return_type=dict[str, Any])
-    def _leave_out_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # None is absence here: Kinto refuses a null cache_expires, and checks a null schema as a schema.
-        dumped: dict[str, Any] = handler(self)
-        absent = {name for field in _OPTIONAL if getattr(self, field) is None for name in (field, _OPTIONAL[field])}
-        return {name: value for name, value in dumped.items() if name not in absent}
 
     @property
     def permissions(self) -> CollectionPermissions:

@@ -18,6 +18,7 @@ from kinto_models.models.expressions import Condition
 from kinto_models.models.interface import Finder, Objects, OnConflict
 from kinto_models.models.merging import rebase
 from kinto_models.models.outcomes import SaveResult
+from kinto_models.models.schemas import schema_of
 from kinto_models.models.stored import Stored, state_of
 from kinto_models.protocol.paths import check_id
 
@@ -120,6 +121,21 @@ class Resource(Stored):
             NotFoundError: it was deleted.
         """
         return objects_of(self).refresh(self)
+
+    @classmethod
+    def kinto_schema(cls) -> dict[str, Any]:
+        """The JSON Schema of what the class stores, for ``Collection.json_schema`` or one of a bucket's: Draft 7, which
+        is what Kinto checks, with its ``$schema``, and without what is the server's, such as the id
+        (https://docs.kinto-storage.org/en/stable/api/1.x/collections.html#collection-json-schema).
+
+        What a validator in Python refuses, a schema cannot; ``format`` is never checked by Kinto.
+
+        Raises:
+            DeclarationError: a field that has no JSON Schema, or is stored as ``schema`` in a record.
+            InvalidSchemaError: the schema is one that Kinto would take and then fail on, such as by a pattern that is
+                none of Python's.
+        """
+        return schema_of(cls)
 
     # The same for async code, through an AsyncClient
 

@@ -46,6 +46,8 @@ class Stored(Hooks, FieldsOnClass):
     )
 
     __kinto__: ClassVar[Options] = Options("record")
+    __kinto_schemas__: ClassVar[frozenset[str]] = frozenset()
+    """The stored names of the fields that hold a JSON Schema for the server to apply."""
 
     # Aliases of their own, so that no alias generator renames what is Kinto's.
     id: str = Field(default_factory=UUID4Ids(), pattern=f"^{ID_PATTERN}$", alias="id")

@@ -21,6 +21,7 @@ from pydantic import BaseModel, SecretStr
 
 from kinto_models.errors import DeclarationError
 from kinto_models.models.expressions import wire_name
+from kinto_models.models.stamps import without_stamp
 from kinto_models.protocol.bodies import encode
 from kinto_models.types import Data
 
@@ -104,7 +105,7 @@ def parse(cls: type[R], data: Data) -> R:
     Raises:
         pydantic.ValidationError: it does not fit.
     """
-    return cls.model_validate_json(encode(data))
+    return cls.model_validate_json(encode(without_stamp(cls, data)))
 
 
 def storable(obj: BaseModel) -> Data:

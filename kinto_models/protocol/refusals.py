@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -106,7 +107,17 @@ def _refusal(request: Request, response: Response) -> StatusError:
     error = cls(f"{request.line}: {response.status}{number}: {reason}{hint}")
     error.status, error.errno, error.reason, error.details = response.status, errno, reason, details
     error.request, error.retry_after = request.line, retry_after(response)
+    if isinstance(error, InvalidRequestError):
+        error.errors = tuple(_entries(details))
     return error
+
+
+def _entries(details: Any) -> Iterator[dict[str, Any]]:
+    """Kinto's details of a 400 in pydantic's form, each ``loc`` of one part: the name that Kinto has for the place."""
+    for each in details if isinstance(details, list) else ():
+        if isinstance(each, dict):
+            where = f"kinto.{each.get('location')}"
+            yield {"type": where, "loc": (each.get("name"),), "msg": str(each.get("description") or "")}
 
 
 def _class(request: Request, status: int) -> type[StatusError]:

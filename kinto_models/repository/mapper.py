@@ -17,12 +17,15 @@ from kinto_models.errors import (
     ConflictError,
     InvalidAnswerError,
     InvalidRecordError,
+    InvalidRequestError,
     ReadOnlyFieldError,
 )
 from kinto_models.models.interface import Page
 from kinto_models.models.merging import merge_instances
 from kinto_models.models.outcomes import SaveResult
 from kinto_models.models.permissions import Grants, Held
+from kinto_models.models.schemas import check_schema, located
+from kinto_models.models.stamps import drop_stamps, without_stamps
 from kinto_models.models.state import Snapshot
 from kinto_models.models.stored import Stored, attach, attach_all, state_of
 from kinto_models.models.tracking import (
@@ -40,7 +43,7 @@ from kinto_models.models.tracking import (
 )
 from kinto_models.protocol.bodies import encode, envelope
 from kinto_models.protocol.etags import format_etag
-from kinto_models.protocol.messages import Request
+from kinto_models.protocol.messages import Conversation, Operation, Request, send
 from kinto_models.protocol.operations import Answer, Listing
 from kinto_models.protocol.paths import Plural
 from kinto_models.repository.events import Subscribers
@@ -92,9 +95,10 @@ def _many(model: Any) -> TypeAdapter[Any]:
 def load_one(model: type[M], answer: Answer) -> M:
     """The object of an answer, validated straight from its bytes and not yet tied to it."""
     try:
-        obj: M = _one(model).validate_json(answer.body)["data"]
+        obj: M = _one(model).validate_json(without_stamps(model, answer.body))["data"]
     except ValidationError as exc:
         raise _misfit(model, answer.body, exc, answer.request.line, many=False) from exc
+    drop_stamps(model, (obj,), answer.body)
     return obj
 
 
@@ -102,9 +106,10 @@ def load_page(model: type[M], listing: Listing, objects: Any = None) -> Page[M]:
     """The objects of a page, validated straight from its bytes. Resources are tied to the answer they came from."""
     try:
         with _nothing_collected():
-            items: list[M] = _many(model).validate_json(listing.body)["data"]
+            items: list[M] = _many(model).validate_json(without_stamps(model, listing.body))["data"]
     except ValidationError as exc:
         raise _misfit(model, listing.body, exc, listing.request.line, many=True) from exc
+    drop_stamps(model, items, listing.body)
     if issubclass(model, Stored):
         attach_all(cast("list[Stored]", items), Snapshot(listing.body, objects))
     return Page(items, listing.timestamp)
@@ -185,6 +190,16 @@ class Mapper(Generic[R]):
         """
         bound = state_of(obj).objects
         return obj.saved and (bound is None or bound.url == self.objects.url)
+
+    def send(self, operation: Operation[T]) -> Conversation[T]:
+        """An operation that writes; what the server refuses in it is told in the class's words."""
+        try:
+            return (yield from send(operation))
+        except InvalidRequestError as error:
+            error.errors = tuple(
+                {**entry, "loc": located(self.model, entry["loc"][0], entry["msg"])} for entry in error.errors
+            )
+            raise
 
     # From the server
 
@@ -274,8 +289,17 @@ class Mapper(Generic[R]):
             if masked(data.get(wire)) and getattr(told, name) != getattr(obj, name):
                 raise lost_secret(f"{self.model.__name__}.{name}")
 
-    def refuse_readonly(self, changes: Changes) -> None:
-        """Raises ReadOnlyFieldError if a field that is fixed after creation is among the changes."""
+    def refuse_unusable(self, data: Data) -> None:
+        """Raises InvalidSchemaError if the server would take what is to be written, and then fail on it."""
+        for wire in self.model.__kinto_schemas__ & data.keys():
+            if isinstance(data[wire], dict):
+                check_schema(data[wire])
+
+    def refuse(self, changes: Changes) -> None:
+        """Raises what ``refuse_unusable()`` does, and ReadOnlyFieldError if a field that is fixed after creation is
+        among the changes.
+        """
+        self.refuse_unusable(changes.written)
         fixed = sorted(self.model.__kinto__.readonly & changes.names)
         if fixed:
             raise ReadOnlyFieldError(

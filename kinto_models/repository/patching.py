@@ -24,7 +24,7 @@ from kinto_models.models.tracking import (
     wire_names,
 )
 from kinto_models.protocol import operations
-from kinto_models.protocol.messages import Conversation, send
+from kinto_models.protocol.messages import Conversation
 from kinto_models.repository.hooks import attended, hook, loaded, saved, tell
 from kinto_models.repository.mapper import Draft, Mapper
 from kinto_models.repository.patches import edit_patch
@@ -60,7 +60,7 @@ def _patch_instance(
     if attended(mapper, type(obj)):
         trial, touched = yield from _consulted(mapper, obj, trial, old)
         changes = _changed(mapper, trial, data, {*values, *touched})
-    mapper.refuse_readonly(replace(changes, names=changes.names | edited))
+    mapper.refuse(_with_edits(changes, edits, edited))
     unsaved = diff(obj, data).names
     if both := sorted(unsaved & edited):
         raise ValueError(
@@ -84,8 +84,8 @@ def _patch_by_id(mapper: Mapper[R], object_id: str, edits: Sequence[Edit], value
         known = name in names
         data[names.get(name, name)] = value_of(mapper.model, name, value) if known else to_jsonable_python(value)
     changes = Changes(data, names=frozenset(values))
-    mapper.refuse_readonly(replace(changes, names=changes.names | edited))
-    answer = yield from send(operations.patch(mapper.place, object_id, edit_patch(edits, changes), only=None))
+    mapper.refuse(_with_edits(changes, edits, edited))
+    answer = yield from mapper.send(operations.patch(mapper.place, object_id, edit_patch(edits, changes), only=None))
     obj = mapper.load(answer)
     yield from loaded(mapper.model, (obj,))
     yield from tell(mapper, "updated", obj.id, obj, None)
@@ -112,6 +112,12 @@ def _edited(mapper: Mapper[R], edits: Sequence[Edit], values: dict[str, Any]) ->
         if name in SERVER_OWNED or (closed and name not in wire_names(mapper.model).values()):
             raise TypeError(f"{mapper.model.__name__} has no field {name!r} to edit")
     return names_of(mapper.model, {each.path[0] for each in edits if each.how != "test"})
+
+
+def _with_edits(changes: Changes, edits: Sequence[Edit], edited: frozenset[str]) -> Changes:
+    """The changes, with the fields that edits set as a whole, and the names of those that they change."""
+    whole = {each.path[0]: each.value for each in edits if each.how == "set" and len(each.path) == 1}
+    return replace(changes, written={**whole, **changes.written}, names=changes.names | edited)
 
 
 def _changed(mapper: Mapper[R], trial: R, data: Data, names: Collection[str]) -> Changes:

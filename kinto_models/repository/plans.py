@@ -9,10 +9,11 @@ from kinto_models.errors import ConflictError
 from kinto_models.models.interface import Page
 from kinto_models.models.outcomes import SaveResult
 from kinto_models.models.plans import Plan, Revision
+from kinto_models.models.stamps import without_stamp
 from kinto_models.models.stored import Stored, state_of
-from kinto_models.models.tracking import SERVER_OWNED, Changes, dump, same, wire_names
+from kinto_models.models.tracking import SERVER_OWNED, Changes, dump, same
 from kinto_models.protocol import operations
-from kinto_models.protocol.messages import Conversation, Stream, drain, send
+from kinto_models.protocol.messages import Conversation, Stream, drain
 from kinto_models.repository import writes
 from kinto_models.repository.hooks import saving
 from kinto_models.repository.mapper import Mapper
@@ -22,9 +23,6 @@ from kinto_models.types import Data
 __all__ = ["compare", "steps", "taking"]
 
 R = TypeVar("R", bound=Stored)
-
-_STAMP = "schema"
-"""Where the server notes which JSON Schema a record was checked against (kinto.views.records)."""
 
 
 def compare(mapper: Mapper[R], pages: Stream[Page[R]], desired: Iterable[R], *, delete: bool) -> Conversation[Plan[R]]:
@@ -45,7 +43,7 @@ def compare(mapper: Mapper[R], pages: Stream[Page[R]], desired: Iterable[R], *, 
             mapper.draft(obj)
             plan.creations.append(obj)
         elif changes:
-            mapper.refuse_readonly(changes)
+            mapper.refuse(changes)
             plan.patches.append(Revision(obj, theirs, changes.names))
         else:
             _tie(mapper, obj, theirs)
@@ -101,7 +99,7 @@ def _revised(mapper: Mapper[R], revision: Revision[R]) -> Conversation[SaveResul
     if changes.removed:  # a PUT, which a batch can carry: only JSON Patch removes a field otherwise
         return (yield from writes.overwrite(mapper, draft, only=only))
     change = patch_of(changes, {})
-    answer = yield from send(operations.patch(mapper.place, revision.desired.id, change, only=only))
+    answer = yield from mapper.send(operations.patch(mapper.place, revision.desired.id, change, only=only))
     return mapper.acknowledge(draft, answer)
 
 
@@ -109,14 +107,10 @@ def _changes(mapper: Mapper[Any], obj: Stored, theirs: Stored) -> Changes:
     told = state_of(theirs).data or {}
     if _is_stored_so(obj, told):
         return Changes()
-    changes = mapper.draft(obj).changes(told)
-    stamp = _STAMP not in wire_names(type(obj)).values()
-    removed = tuple(name for name in changes.removed if not (stamp and name == _STAMP))
-    gone = {*changes.removed} - {*removed}
-    return Changes(changes.written, removed, changes.names - gone)
+    return mapper.draft(obj).changes(told)
 
 
 def _is_stored_so(obj: Stored, told: Data) -> bool:
     """Whether the instance's JSON is the stored one, letter by letter: most often it is, and nothing need be parsed."""
-    mine = dump(obj)
+    mine, told = dump(obj), without_stamp(type(obj), told)
     return len(mine) == len(told) - len(SERVER_OWNED) and all(k in told and same(v, told[k]) for k, v in mine.items())

@@ -63,6 +63,7 @@ def create(mapper: Mapper[R], obj: R) -> Conversation[SaveResult]:
 
 def _create(mapper: Mapper[R], obj: R) -> Conversation[SaveResult]:
     draft = (yield from _drafted(mapper, obj)).all()
+    mapper.refuse_unusable(draft.data)
     granted = {ace: sorted(grants.granted) for ace, grants in draft.pending.items() if grants.granted}
     body = envelope(draft.body, draft.permissions or granted or None)
     if obj.id == "" and isinstance(mapper.model.__kinto__.ids, ServerIds):
@@ -70,7 +71,7 @@ def _create(mapper: Mapper[R], obj: R) -> Conversation[SaveResult]:
     else:
         operation = operations.create(mapper.place, obj.id, body)
     try:
-        answer = yield from send(operation)
+        answer = yield from mapper.send(operation)
     except AlreadyExistsError as error:
         raise mapper.conflict(error, obj) from None
     return mapper.acknowledge(draft, answer)
@@ -97,7 +98,7 @@ def _save(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResult]
     changes = draft.changes(state_of(obj).data)
     if not changes and not draft.permissions and not draft.pending:
         return SaveResult(created=False, changed=frozenset(), etag=obj.etag)
-    mapper.refuse_readonly(changes)
+    mapper.refuse(changes)
     only = unchanged(obj, force=force)
     if draft.pending or (force and draft.permissions):
         return (yield from _granted(mapper, draft.by_principal(), changes, only=only))
@@ -158,7 +159,9 @@ def _replace(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResu
         )
     draft = yield from _drafted(mapper, obj)
     if mapper.knows(obj):
-        mapper.refuse_readonly(draft.changes(state_of(obj).data))
+        mapper.refuse(draft.changes(state_of(obj).data))
+    else:
+        mapper.refuse_unusable(draft.data)
     has_pending = bool(draft.pending)
     result = yield from overwrite(mapper, draft.all(), only=unchanged(obj, force=force))
     if not has_pending:
@@ -181,7 +184,7 @@ def overwrite(mapper: Mapper[R], draft: Draft[R], *, only: int | None) -> Conver
         draft.held = None  # not sent here
     body = envelope(draft.body, permissions)
     try:
-        answer = yield from send(operations.replace(mapper.place, draft.obj.id, body, only=only))
+        answer = yield from mapper.send(operations.replace(mapper.place, draft.obj.id, body, only=only))
     except ConflictError as error:
         raise _missing_or_conflict(mapper, error, draft.obj) from None
     return mapper.acknowledge(draft, answer)
@@ -286,21 +289,21 @@ def _merged(mapper: Mapper[R], obj: R, theirs: R) -> Conversation[SaveResult]:
     written = draft.changes(found.data or {}).written
     changes = Changes(written, names=names_of(mapper.model, written))
     draft.names = changes.names
-    mapper.refuse_readonly(changes)
+    mapper.refuse(changes)
     if draft.pending or draft.permissions:  # added to those of others, as the fields are
         return (yield from _granted(mapper, draft.by_principal(), changes, only=found.timestamp))
     if not changes:
         mapper.take(obj, theirs)
         return SaveResult(created=False, changed=frozenset(), etag=obj.etag)
     change = patch_of(changes, {})
-    answer = yield from send(operations.patch(mapper.place, obj.id, change, only=found.timestamp))
+    answer = yield from mapper.send(operations.patch(mapper.place, obj.id, change, only=found.timestamp))
     return mapper.acknowledge(draft, answer)
 
 
 def patched(mapper: Mapper[R], draft: Draft[R], change: Patch, *, only: int | None) -> Conversation[Answer]:
     """Sends a patch of an instance, ``only`` if its timestamp is this one."""
     try:
-        return (yield from send(operations.patch(mapper.place, draft.obj.id, change, only=only)))
+        return (yield from mapper.send(operations.patch(mapper.place, draft.obj.id, change, only=only)))
     except ConflictError as error:
         raise mapper.conflict(error, draft.obj) from None
     except NotFoundError as error:

@@ -87,6 +87,7 @@ def resource(obj: Resource) -> None:
     assert_type(obj.delete(force=True, missing_ok=True), bool)
     assert_type(obj.refresh(), bool)
     assert_type(obj.rebase(obj), None)
+    assert_type(Resource.kinto_schema(), dict[str, Any])
 
 
 def hooks(obj: Resource, result: SaveResult) -> None:
@@ -118,6 +119,12 @@ def bucket(blog: Bucket) -> None:
     assert_type(blog.groups, Objects[Group])
     assert_type(blog.collection("articles"), Collection)
     assert_type(blog.group("editors"), Group)
+
+
+def schemas(blog: Bucket) -> None:
+    assert_type(blog.record_schema, dict[str, Any] | None)
+    assert_type(blog.collection_schema, dict[str, Any] | None)
+    assert_type(blog.group_schema, dict[str, Any] | None)
 
 
 def collection(articles: Collection) -> None:

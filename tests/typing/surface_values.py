@@ -34,6 +34,7 @@ from kinto_models import (
     Group,
     IdGenerator,
     InvalidRecordError,
+    InvalidRequestError,
     Outcome,
     Page,
     Permissions,
@@ -284,6 +285,10 @@ def options(policy: RetryPolicy, basic: BasicAuth, token: BearerToken, request: 
     assert_type(policy.delay(0, request, response), float | None)
     assert_type(basic.header, str)
     assert_type(token.header, str)
+
+
+def invalid_request(error: InvalidRequestError) -> None:
+    assert_type(error.errors, tuple[dict[str, Any], ...])
 
 
 def conflict_error(error: ConflictError[Task], exists: AlreadyExistsError) -> None:
