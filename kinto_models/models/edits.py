@@ -54,6 +54,8 @@ class Editor(Generic[T]):
         Raises:
             pydantic.ValidationError: it does not fit the field.
         """
+        if value is None and _none_is_absence(field_of(self._expr)):
+            return self.unset()
         return Edit("set", self._path, self._json(value))
 
     def unset(self) -> Edit:
@@ -147,6 +149,10 @@ def value_of(model: type[BaseModel], name: str, value: Any) -> Any:
     """
     checked = _adapter_of(model, name).validate_python(value)
     return _told(f"{model.__name__}.{name}", dump_field(model, name, checked))
+
+
+def _none_is_absence(place: Any) -> bool:
+    return place.name in getattr(place.owner, "__kinto_settings__", ())
 
 
 def _told(label: str, value: Any) -> Any:

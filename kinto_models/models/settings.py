@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
@@ -22,9 +22,6 @@ def _marked(serializer: F) -> F:
 
 class Configured(Resource):
     """An object with settings. Subclass ``Bucket`` or ``Collection`` instead."""
-
-    __kinto_settings__: ClassVar[Mapping[str, str]] = {}
-    """The settings by their names here, with the names that they are stored under."""
 
     @model_serializer(mode="wrap", return_type=dict[str, Any])
     @_marked

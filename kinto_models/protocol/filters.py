@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from kinto_models.errors import QueryError
@@ -100,6 +100,10 @@ class Filter:
             yield text
 
 
+NOT_DELETED: Final = Filter("deleted", Operator.NOT, value=True)
+"""Met by every object, and by no tombstone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sort:
     """One key to sort by.
@@ -153,7 +157,7 @@ class Query:
         """The same without tombstones."""
         if not self.timed:
             return self
-        return replace(self, filters=(*self.filters, Filter("deleted", Operator.NOT, value=True)))
+        return replace(self, filters=(*self.filters, NOT_DELETED))
 
     def at(self, path: str) -> str:
         """The target of this query at a plural endpoint.

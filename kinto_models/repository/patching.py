@@ -75,6 +75,7 @@ def _patch_instance(
 
 def _patch_by_id(mapper: Mapper[R], object_id: str, edits: Sequence[Edit], values: dict[str, Any]) -> Conversation[R]:
     """Changes some fields of an object that was not read, and returns it as it is then."""
+    edits, values = _with_absence(mapper, edits, values)
     edited = _edited(mapper, edits, values)
     _refuse_unknown(mapper, values)
     if not values and not edits:
@@ -90,6 +91,15 @@ def _patch_by_id(mapper: Mapper[R], object_id: str, edits: Sequence[Edit], value
     yield from loaded(mapper.model, (obj,))
     yield from tell(mapper, "updated", obj.id, obj, None)
     return obj
+
+
+def _with_absence(
+    mapper: Mapper[R], edits: Sequence[Edit], values: dict[str, Any]
+) -> tuple[Sequence[Edit], dict[str, Any]]:
+    """The same, with None where it is absence as an edit that takes the field out."""
+    absent = {name: wire for name, wire in mapper.model.__kinto_settings__.items() if values.get(name, 0) is None}
+    gone = [Edit("unset", (wire,)) for wire in absent.values()]
+    return [*edits, *gone], {name: value for name, value in values.items() if name not in absent}
 
 
 def _consulted(mapper: Mapper[R], obj: R, trial: R, old: R | None) -> Conversation[tuple[R, frozenset[str]]]:

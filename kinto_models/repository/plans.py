@@ -26,7 +26,14 @@ R = TypeVar("R", bound=Stored)
 
 
 def compare(mapper: Mapper[R], pages: Stream[Page[R]], desired: Iterable[R], *, delete: bool) -> Conversation[Plan[R]]:
-    """Reads what is there, and tells what differs from what is desired."""
+    """Reads what is there, and tells what differs from what is desired.
+
+    Parameters:
+        mapper: of the class.
+        pages: what is there, the latest change last: what changes meanwhile then comes again, and is not missed.
+        desired: what is to be there.
+        delete: whether nothing else is.
+    """
     current: dict[str, R] = {}
     yield from drain(pages, lambda page: current.update((obj.id, obj) for obj in page))
     plan: Plan[R] = Plan()

@@ -160,7 +160,9 @@ class Repository(Placed[R], Objects[R]):
         return self._many(targets, begin, each, progress)
 
     def sync_to(self, desired: Iterable[R], *, delete: bool = True) -> Plan[R]:
-        return self._runner.converse(plans.compare(self._mapper, self.find()._pages(), desired, delete=delete))
+        return self._runner.converse(
+            plans.compare(self._mapper, self.find().sort("last_modified")._pages(), desired, delete=delete)
+        )
 
     def apply(
         self,
@@ -289,7 +291,9 @@ class AsyncRepository(Placed[R], AsyncObjects[R]):
 
     async def sync_to(self, desired: Iterable[R] | AsyncIterable[R], *, delete: bool = True) -> Plan[R]:
         wanted = await listed(desired)
-        return await self._runner.converse(plans.compare(self._mapper, self.find()._pages(), wanted, delete=delete))
+        return await self._runner.converse(
+            plans.compare(self._mapper, self.find().sort("last_modified")._pages(), wanted, delete=delete)
+        )
 
     async def apply(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import requests
 
 from kinto_models import Client, Record
 from kinto_models.embedded import EmbeddedServer
+from kinto_models.protocol.messages import Request, Response
 from tests.conftest import Wire
 
 RECORDS = "/buckets/todo/collections/tasks/records"
@@ -36,6 +37,25 @@ class Raw:
     def data(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """The ``data`` of the answer."""
         return self(method, path, body, **headers).json()["data"]
+
+
+class _Between(Wire):
+    """Does something before the second page is asked for."""
+
+    happens: Callable[[], object] | None = None
+
+    def send(self, request: Request) -> Response:
+        if "_token" in request.target and self.happens is not None:
+            happens, self.happens = self.happens, None
+            happens()
+        return super().send(request)
+
+
+def between(client: Client, happens: Callable[[], object]) -> None:
+    """Lets something happen before this client asks for a second page."""
+    transport = _Between(client._runner.transport)
+    transport.happens = happens
+    client._runner.transport = transport
 
 
 @pytest.fixture

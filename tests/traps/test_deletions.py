@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from kinto_models import Account, Client, InvalidIdError, QueryError, Record, RedirectError
+from kinto_models import Account, Client, InvalidIdError, QueryError, Record, RedirectError, TimedOutError
 from kinto_models.embedded import EmbeddedServer
 from kinto_models.protocol.messages import Operation, Request
 from kinto_models.protocol.refusals import error_of
 from tests.conftest import Wire
-from tests.traps.conftest import BOB, RECORDS, T1, Raw
+from tests.traps.conftest import BOB, RECORDS, T1, Raw, between
 
 
 class Task(Record, bucket="todo", collection="tasks"):
@@ -149,3 +149,24 @@ def test_an_id_that_would_lead_to_the_list_deletes_nothing(
         kinto.run(Operation(request, refused))
     assert len(wire.sent) == 1  # and none where it leads to
     assert Task.find().count() == 1
+
+
+def test_a_deletion_of_all_that_is_cut_short_takes_no_permissions_of_what_is_left(paged: Client) -> None:
+    tasks = paged.repository(Numbered)
+    for n in range(6):
+        task = tasks.get(f"t{n}")
+        task.permissions.read.add("account:carol")
+        task.save()
+
+    def cut() -> None:
+        raise TimedOutError("cut")
+
+    between(paged, cut)
+    with pytest.raises(TimedOutError):
+        tasks.delete_all()
+    raw = Raw(paged.url)
+    for left in tasks.find().all():
+        assert raw("GET", f"{RECORDS}/{left.id}").json()["permissions"] == {
+            "read": ["account:carol"],
+            "write": ["account:alice"],
+        }

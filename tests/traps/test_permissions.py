@@ -223,7 +223,7 @@ def test_principals_with_slashes_and_aces_that_were_empty_go_by_json_patch(kinto
 
 
 def test_a_group_as_a_principal_has_no_version_in_it(kinto: Client, bob: Client) -> None:
-    Team(members=["account:bob"]).save()
+    Team(members={"account:bob"}).save()
     task = Task(id="t1")
     task.permissions.read.add(Team())
     task.save()
@@ -270,3 +270,14 @@ def test_any_text_without_a_space_is_a_principal(kinto: Client, raw: Raw) -> Non
     for wrong in ("", "account: bob"):
         with pytest.raises(ValueError, match="is no principal"):
             task.permissions.read.add(wrong)
+
+
+@pytest.mark.parametrize("verb", ["save", "replace"])
+def test_what_is_forced_over_an_unread_object_keeps_the_grants_of_others(kinto: Client, raw: Raw, verb: str) -> None:
+    raw("PUT", T1, {"data": {}, "permissions": {"read": ["account:carol"], "write": ["account:dave"]}})
+    task = Task(id="t1")
+    task.permissions.read.add("account:eve")
+    getattr(task, verb)(force=True)
+    kept = raw("GET", T1).json()["permissions"]
+    assert set(kept["read"]) == {"account:carol", "account:eve"}
+    assert set(kept["write"]) == {"account:alice", "account:dave"}

@@ -10,7 +10,7 @@ from pydantic import Field
 from kinto_models import Client, QueryError, Record, ServerFailedError, col, key
 from kinto_models.protocol.messages import Request, Response
 from tests.conftest import Wire
-from tests.traps.conftest import ALICE, RECORDS, Raw
+from tests.traps.conftest import ALICE, RECORDS, T1, Raw, between
 
 
 class Task(Record, bucket="todo", collection="tasks"):
@@ -186,3 +186,16 @@ def test_how_many_there_are_is_asked_for_by_itself(kinto: Client, raw: Raw, wire
     assert "Total-Objects" not in raw("GET", RECORDS).headers
     assert Task.find(Task.title == "x").count() == 1
     assert (wire.last.method, wire.last.body) == ("HEAD", None)
+
+
+def test_a_comparison_misses_nothing_that_changes_while_it_reads(paged: Client) -> None:
+    with Client(paged.url, auth=ALICE) as other:
+        between(paged, lambda: other.repository(Numbered).patch("t0", n=100))
+        plan = paged.repository(Numbered).sync_to([])
+    assert sorted(task.id for task in plan.deletions) == [f"t{n}" for n in range(6)]
+
+
+def test_a_pattern_on_a_field_of_numbers_is_refused(kinto: Client, raw: Raw) -> None:
+    raw("PUT", T1, {"data": {"n": 1}})
+    with pytest.raises(QueryError):
+        Numbered.find(col(Numbered.n).like("1")).all()

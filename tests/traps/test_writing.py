@@ -156,7 +156,7 @@ def test_no_part_of_a_json_patch_goes_where_it_would_be_ignored(kinto: Client, r
 
 def test_a_group_keeps_its_members_where_something_else_changes(kinto: Client, raw: Raw) -> None:
     path = "/buckets/todo/groups/team"
-    Team(members=["account:carol"]).save()
+    Team(members={"account:carol"}).save()
     team = Team.model_validate(Team.get("team").model_dump())
     team.refresh()
     team.colour = "red"  # type: ignore[attr-defined]
@@ -169,8 +169,8 @@ def test_a_group_keeps_its_members_where_something_else_changes(kinto: Client, r
 
 def test_whoever_is_no_user_can_be_a_member(kinto: Client) -> None:
     """The server knows no users, and so cannot refuse one."""
-    Team(members=["account:nobody-ever", "anything"]).save()
-    assert Team.get("team").members == ["account:nobody-ever", "anything"]
+    Team(members={"account:nobody-ever", "anything"}).save()
+    assert Team.get("team").members == {"account:nobody-ever", "anything"}
 
 
 def test_ids_and_timestamps_are_the_servers_and_never_sent(kinto: Client, raw: Raw, wire: Wire) -> None:
@@ -228,3 +228,9 @@ def test_an_absent_collection_is_not_an_absent_record(kinto: Client, raw: Raw) -
         typo.get_or_none("t1")
     with pytest.raises(NotFoundError, match="collection that it would be in does not exist"):
         typo.find().all()
+
+
+def test_an_attribute_of_a_collection_is_cleared_by_id(kinto: Client, raw: Raw) -> None:
+    raw("PATCH", "/buckets/todo/collections/tasks", {"data": {"cache_expires": 60}})
+    assert kinto.bucket("todo").collections.patch("tasks", cache_expires=None).cache_expires is None
+    assert "cache_expires" not in raw.data("GET", "/buckets/todo/collections/tasks")
