@@ -238,8 +238,12 @@ class AsyncObjects(Protocol[R]):
         """How many objects there are, by one HEAD request."""
         ...
 
-    async def timestamp(self) -> int:
-        """The timestamp of the list, in milliseconds, by one HEAD request. It grows with each change in it."""
+    async def exists(self, object_id: str) -> bool:
+        """Whether there is an object with this id, by one HEAD request. See ``Objects.exists``."""
+        ...
+
+    async def timestamp(self, object_id: str | None = None) -> int:
+        """The timestamp of the list, or of the object with this id, in milliseconds. See ``Objects.timestamp``."""
         ...
 
     async def changes(self, since: int | None = None) -> ChangeSet[R]:

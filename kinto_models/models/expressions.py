@@ -356,7 +356,7 @@ def bare(annotation: Any) -> Any:
 
 
 def _is_number(annotation: Any) -> bool:
-    """Whether the values are stored as numbers or truth values: Kinto's memory backend fails on these in a ``like_``."""
+    """Whether the values are stored as numbers or truth values: Kinto's memory backend fails on them in ``like_``."""
     return bare(annotation) in (int, float, bool)
 
 

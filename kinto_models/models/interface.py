@@ -42,10 +42,13 @@ class Page(Sequence[T], Generic[T]):
     Attributes:
         items: the objects.
         timestamp: of the whole list when this page was read, in milliseconds.
+        cache_max_age: seconds that the server allows it to be kept, by its Cache-Control: 0 where it forbids it, None
+            where it says nothing. Kinto allows it to anonymous readers only.
     """
 
     items: list[T]
     timestamp: int | None
+    cache_max_age: int | None = None
 
     @overload
     def __getitem__(self, index: int) -> T: ...
@@ -406,8 +409,21 @@ class Objects(Protocol[R]):
         """How many objects there are, by one HEAD request."""
         ...
 
-    def timestamp(self) -> int:
-        """The timestamp of the list, in milliseconds, by one HEAD request. It grows with each change in it."""
+    def exists(self, object_id: str) -> bool:
+        """Whether there is an object with this id, by one HEAD request; where there is none, a second one asks why.
+
+        Raises:
+            NotFoundError: there is not even the collection that it would be in (errno 111).
+        """
+        ...
+
+    def timestamp(self, object_id: str | None = None) -> int:
+        """The timestamp of the list, or of the object with this id, in milliseconds, by one HEAD request. That of the
+        list grows with each change in it.
+
+        Raises:
+            NotFoundError: there is no such object.
+        """
         ...
 
     def changes(self, since: int | None = None) -> ChangeSet[R]:

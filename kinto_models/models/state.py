@@ -19,13 +19,14 @@ __all__ = ["Snapshot", "State"]
 
 
 class Snapshot:
-    """One answer: the bytes, and who asked for them. Never changed."""
+    """One answer: the bytes, who asked for them, and how long they may be kept. Never changed."""
 
-    __slots__ = ("_parsed", "body", "objects")
+    __slots__ = ("_parsed", "body", "cache_control", "objects")
 
-    def __init__(self, body: bytes, objects: Any) -> None:
+    def __init__(self, body: bytes, objects: Any, cache_control: str | None = None) -> None:
         self.body: bytes = body
         self.objects: Any = objects
+        self.cache_control: str | None = cache_control
         self._parsed: Any = None
 
     def parsed(self) -> Any:

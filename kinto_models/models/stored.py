@@ -24,6 +24,7 @@ from kinto_models.models.options import EXTRA, Options, Unknown
 from kinto_models.models.permissions import Permissions
 from kinto_models.models.state import Snapshot, State
 from kinto_models.models.tracking import SERVER_OWNED, Changes, diff, parse
+from kinto_models.protocol.caching import max_age_of
 from kinto_models.protocol.paths import ID_PATTERN
 
 __all__ = ["Stored", "as_told", "attach", "attach_all", "changes_of", "permissions_of", "state_of"]
@@ -100,6 +101,14 @@ class Stored(Hooks, FieldsOnClass):
     def dirty(self) -> bool:
         """Whether ``save()`` has data to send: always for a new object."""
         return not self.saved or bool(changes_of(self))
+
+    @property
+    def cache_max_age(self) -> int | None:
+        """Seconds that the server allowed the last answer about the object to be kept, by its Cache-Control: 0 where it
+        forbade it, None where it said nothing. Kinto allows it to anonymous readers only.
+        """
+        snapshot = state_of(self).snapshot
+        return None if snapshot is None else max_age_of(snapshot.cache_control)
 
     @property
     def changes(self) -> dict[str, Any]:

@@ -32,6 +32,7 @@ __all__ = [
     "get",
     "get_if_changed",
     "get_list",
+    "get_object_timestamp",
     "get_timestamp",
     "hello",
     "patch",
@@ -55,12 +56,14 @@ class Answer:
         timestamp: milliseconds, from the ETag header; None where the server sent none.
         created: the object is new.
         request: what was asked.
+        cache_control: the header of this name, or None.
     """
 
     body: bytes = field(repr=False)
     timestamp: int | None
     created: bool
     request: Request
+    cache_control: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,7 @@ class Listing:
         next_page: the address that the server gave for the next page, unchecked, or None on the last.
         root: the server's root.
         backoff: seconds that the server asks its clients to wait before they come again.
+        cache_control: the header of this name, or None.
     """
 
     body: bytes = field(repr=False)
@@ -82,6 +86,7 @@ class Listing:
     next_page: str | None
     root: str
     backoff: float = 0.0
+    cache_control: str | None = None
 
     def alive(self) -> Listing:
         """The same without its tombstones, ``{"id", "last_modified", "deleted": true}`` and no more."""
@@ -115,7 +120,8 @@ def _operation(request: Request, read: Callable[[Response], T], *accepted: int) 
 
 def _one(request: Request, *accepted: int) -> Operation[Answer]:
     def read(response: Response) -> Answer:
-        return Answer(response.body, timestamp_of(response), response.status == 201, request)
+        told = response.headers.get("Cache-Control")
+        return Answer(response.body, timestamp_of(response), response.status == 201, request, told)
 
     return _operation(request, read, *accepted)
 
@@ -175,7 +181,8 @@ def _list(request: Request) -> Operation[Listing]:
     def read(response: Response) -> Listing:
         next_page = response.headers.get("Next-Page")
         body = _NOTHING if response.status == 304 else response.body
-        return Listing(body, timestamp_of(response), request, next_page, response.root, backoff_of(response))
+        told = response.headers.get("Cache-Control")
+        return Listing(body, timestamp_of(response), request, next_page, response.root, backoff_of(response), told)
 
     return _operation(request, read, 200, *([304] if "If-None-Match" in request.headers else []))
 
@@ -218,6 +225,15 @@ def _head(place: Plural, query: Query, read: Callable[[Mapping[str, str]], int |
     return _operation(request, decode, 200)
 
 
+def _stamp(request: Request) -> Operation[int]:
+    def read(response: Response) -> int:
+        if (timestamp := timestamp_of(response)) is None:
+            raise InvalidAnswerError(f"{request.line}: the server sent no ETag")
+        return timestamp
+
+    return _operation(request, read, 200)
+
+
 def count(place: Plural, query: Query) -> Operation[int]:
     """How many objects the query lists, without reading them. Tombstones are not counted."""
 
@@ -230,11 +246,9 @@ def count(place: Plural, query: Query) -> Operation[int]:
 
 def get_timestamp(place: Plural) -> Operation[int]:
     """The timestamp of the whole list, in milliseconds: it grows with every change in it, deletions included."""
-    request = Request("HEAD", place.path)
+    return _stamp(Request("HEAD", place.path))
 
-    def read(response: Response) -> int:
-        if (timestamp := timestamp_of(response)) is None:
-            raise InvalidAnswerError(f"{request.line}: the server sent no ETag")
-        return timestamp
 
-    return _operation(request, read, 200)
+def get_object_timestamp(place: Plural, object_id: str) -> Operation[int]:
+    """The timestamp of one object, in milliseconds, without reading it. A refusal has no body, and so no errno."""
+    return _stamp(Request("HEAD", place.object(object_id)))

@@ -252,9 +252,14 @@ class BatchRepository(Generic[R]):
         """How many objects there are."""
         return self.find().count()
 
-    def timestamp(self) -> Outcome[int]:
-        """The timestamp of the list, in milliseconds."""
-        return self.find().timestamp()
+    def exists(self, object_id: str) -> Outcome[bool]:
+        """Whether there is an object with this id. See ``Objects.exists``."""
+        return self._batch.add(object_id, lambda: reads.exists(self._mapper, object_id), reads=True)
+
+    def timestamp(self, object_id: str | None = None) -> Outcome[int]:
+        """The timestamp of the list, or of the object with this id, in milliseconds."""
+        target = self._mapper.model if object_id is None else object_id
+        return self._batch.add(target, lambda: reads.timestamp(self._mapper, object_id), reads=True)
 
 
 class BatchQuery(Selection[T]):

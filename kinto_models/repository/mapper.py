@@ -42,6 +42,7 @@ from kinto_models.models.tracking import (
     wire_names,
 )
 from kinto_models.protocol.bodies import encode, envelope
+from kinto_models.protocol.caching import max_age_of
 from kinto_models.protocol.etags import format_etag
 from kinto_models.protocol.messages import Conversation, Operation, Request, send
 from kinto_models.protocol.operations import Answer, Listing
@@ -111,8 +112,8 @@ def load_page(model: type[M], listing: Listing, objects: Any = None) -> Page[M]:
         raise _misfit(model, listing.body, exc, listing.request.line, many=True) from exc
     drop_stamps(model, items, listing.body)
     if issubclass(model, Stored):
-        attach_all(cast("list[Stored]", items), Snapshot(listing.body, objects))
-    return Page(items, listing.timestamp)
+        attach_all(cast("list[Stored]", items), Snapshot(listing.body, objects, listing.cache_control))
+    return Page(items, listing.timestamp, max_age_of(listing.cache_control))
 
 
 @dataclass(slots=True)
@@ -211,7 +212,7 @@ class Mapper(Generic[R]):
             InvalidAnswerError: the answer is not Kinto's.
         """
         obj = load_one(self.model, answer)
-        attach(obj, Snapshot(answer.body, self.objects))
+        attach(obj, Snapshot(answer.body, self.objects, answer.cache_control))
         return obj
 
     def acknowledge(self, draft: Draft[R], answer: Answer, keep: frozenset[str] = frozenset()) -> SaveResult:

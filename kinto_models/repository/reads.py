@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from kinto_models.errors import NotFoundError
 from kinto_models.models.stored import Stored
@@ -11,7 +11,7 @@ from kinto_models.protocol.messages import Conversation, send
 from kinto_models.repository.hooks import loaded
 from kinto_models.repository.mapper import Mapper
 
-__all__ = ["NO_OBJECT", "NO_PARENT", "get", "get_or_none"]
+__all__ = ["NO_OBJECT", "NO_PARENT", "exists", "get", "get_or_none", "timestamp"]
 
 R = TypeVar("R", bound=Stored)
 
@@ -38,3 +38,24 @@ def get_or_none(mapper: Mapper[R], object_id: str) -> Conversation[R | None]:
         if error.errno != NO_OBJECT:
             raise
         return None
+
+
+def exists(mapper: Mapper[Any], object_id: str) -> Conversation[bool]:
+    """Whether there is such an object."""
+    try:
+        yield from send(operations.get_object_timestamp(mapper.place, object_id))
+    except NotFoundError:  # of a HEAD, which does not say what there is not
+        return (yield from get_or_none(mapper, object_id)) is not None
+    return True
+
+
+def timestamp(mapper: Mapper[Any], object_id: str | None) -> Conversation[int]:
+    """The timestamp of the list, or of one object."""
+    if object_id is None:
+        return (yield from send(operations.get_timestamp(mapper.place)))
+    asked = operations.get_object_timestamp(mapper.place, object_id)
+    try:
+        return (yield from send(asked))
+    except NotFoundError:  # see exists()
+        yield from get(mapper, object_id)
+    return (yield from send(asked))

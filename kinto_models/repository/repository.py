@@ -188,8 +188,11 @@ class Repository(Placed[R], Objects[R]):
     def count(self) -> int:
         return self.find().count()
 
-    def timestamp(self) -> int:
-        return self.find().timestamp()
+    def exists(self, object_id: str) -> bool:
+        return self._runner.converse(reads.exists(self._mapper, object_id))
+
+    def timestamp(self, object_id: str | None = None) -> int:
+        return self._runner.converse(reads.timestamp(self._mapper, object_id))
 
     def changes(self, since: int | None = None) -> ChangeSet[R]:
         return self._runner.converse(changes.changes(self._mapper, since))
@@ -319,8 +322,11 @@ class AsyncRepository(Placed[R], AsyncObjects[R]):
     async def count(self) -> int:
         return await self.find().count()
 
-    async def timestamp(self) -> int:
-        return await self.find().timestamp()
+    async def exists(self, object_id: str) -> bool:
+        return await self._runner.converse(reads.exists(self._mapper, object_id))
+
+    async def timestamp(self, object_id: str | None = None) -> int:
+        return await self._runner.converse(reads.timestamp(self._mapper, object_id))
 
     async def changes(self, since: int | None = None) -> ChangeSet[R]:
         return await self._runner.converse(changes.changes(self._mapper, since))

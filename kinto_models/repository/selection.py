@@ -116,7 +116,7 @@ class Selection(Generic[T]):
                 page = load_page(self._result, self._alive(step.value), self._objects)
                 yield from loaded(self._result, page.items)
                 if left is not None:
-                    page = Page(page.items[:left], page.timestamp)
+                    page = Page(page.items[:left], page.timestamp, page.cache_max_age)
                     left -= len(page)
                 yield Emit(page)
                 del page  # before the next one is read: memory holds one at a time

@@ -78,6 +78,7 @@ def resource(obj: Resource) -> None:
     assert_type(obj.last_modified, int | None)
     assert_type(obj.saved, bool)
     assert_type(obj.etag, str | None)
+    assert_type(obj.cache_max_age, int | None)
     assert_type(obj.dirty, bool)
     assert_type(obj.changes, dict[str, Any])
     assert_type(obj.permissions, Permissions)
@@ -174,6 +175,8 @@ def objects(tasks: Objects[Task], task: Task, some: list[Task], plan: Plan[Task]
     assert_type(tasks.find(Task.done), Finder[Task])
     assert_type(tasks.count(), int)
     assert_type(tasks.timestamp(), int)
+    assert_type(tasks.timestamp("a"), int)
+    assert_type(tasks.exists("a"), bool)
     assert_type(tasks.changes(5), ChangeSet[Task])
     assert_type(tasks.watch(5, interval=0.5), Iterator[ChangeSet[Task]])
     assert_type(tasks.sibling(Bucket, bucket="b", collection="c"), Objects[Bucket])
@@ -208,6 +211,8 @@ def repository(tasks: Repository[Task], task: Task, some: list[Task], plan: Plan
     assert_type(tasks.find(Task.done), Query[Task])
     assert_type(tasks.count(), int)
     assert_type(tasks.timestamp(), int)
+    assert_type(tasks.timestamp("a"), int)
+    assert_type(tasks.exists("a"), bool)
     assert_type(tasks.changes(5), ChangeSet[Task])
     assert_type(tasks.watch(5, interval=0.5), Iterator[ChangeSet[Task]])
     assert_type(tasks.sibling(Bucket, bucket="b", collection="c"), Repository[Bucket])
@@ -318,6 +323,7 @@ def batch_repository(tasks: BatchRepository[Task], task: Task, an_edit: Edit) ->
     assert_type(tasks.changes(5), Outcome[ChangeSet[Task]])
     assert_type(tasks.count(), Outcome[int])
     assert_type(tasks.timestamp(), Outcome[int])
+    assert_type(tasks.exists("a"), Outcome[bool])
 
 
 def batch_query(found: BatchQuery[Task]) -> None:

@@ -193,6 +193,7 @@ def event(told: Event[Task]) -> None:
 
 
 def page(first: Page[Task]) -> None:
+    assert_type(first.cache_max_age, int | None)
     assert_type(first.items, list[Task])
     assert_type(first.timestamp, int | None)
     assert_type(first[0], Task)
