@@ -81,7 +81,7 @@ class _Face:
             auth: user and password of this client; the account is made.
             accounts: further accounts, password by user, for further clients: ``Client(kinto.url, auth=...)``.
             settings: further settings of Kinto, over the server's own.
-            options: what the class takes: ``headers``, ``timeout``, ``retry``.
+            options: what the class takes: ``headers``, ``timeout``, ``retry``, ``light_answers``.
 
         Raises:
             MissingExtraError: kinto is not installed; ``pip install "kinto-models[embedded]"``.
@@ -152,6 +152,9 @@ class Client(_Face):
         headers: sent with every request.
         timeout: seconds to connect and between two reads, as one number or a pair; None for no limit.
         retry: a number of further tries, or a ``RetryPolicy``.
+        light_answers: have changes of large objects not sent back, which saves bytes. For servers on which nothing but
+            clients changes fields: what a plugin changes besides is not seen then. Not done on a server with history,
+            which fails on it.
 
     Raises:
         ValueError: an address, timeout or credentials that cannot be read.
@@ -159,7 +162,7 @@ class Client(_Face):
 
     _runner: Runner
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # each is an option of the client
         self,
         url: str,
         *,
@@ -167,11 +170,12 @@ class Client(_Face):
         headers: Mapping[str, str] | None = None,
         timeout: Timeout = DEFAULT_TIMEOUT,
         retry: int | RetryPolicy = DEFAULT_POLICY,
+        light_answers: bool = False,
     ) -> None:
         connection = Connection.of(url, auth, headers, timeout)
         # An auth object may look at the thread that it is called in.
         ahead = connection.sign is None
-        super().__init__(Runner(RequestsTransport(connection), RetryPolicy.of(retry), ahead=ahead))
+        super().__init__(Runner(RequestsTransport(connection), RetryPolicy.of(retry), ahead=ahead, light=light_answers))
 
     def repository(self, model: type[R], *, bucket: str | None = None, collection: str | None = None) -> Repository[R]:
         """The objects of a class, where the class says or in another bucket or collection. Does no I/O.
@@ -247,6 +251,9 @@ class AsyncClient(_Face):
         headers: sent with every request.
         timeout: seconds to connect and between two reads, as one number or a pair; None for no limit.
         retry: a number of further tries, or a ``RetryPolicy``.
+        light_answers: have changes of large objects not sent back, which saves bytes. For servers on which nothing but
+            clients changes fields: what a plugin changes besides is not seen then. Not done on a server with history,
+            which fails on it.
 
     Raises:
         ValueError: an address, timeout or credentials that cannot be read.
@@ -255,7 +262,7 @@ class AsyncClient(_Face):
 
     _runner: AsyncRunner
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # each is an option of the client
         self,
         url: str,
         *,
@@ -263,6 +270,7 @@ class AsyncClient(_Face):
         headers: Mapping[str, str] | None = None,
         timeout: Timeout = DEFAULT_TIMEOUT,
         retry: int | RetryPolicy = DEFAULT_POLICY,
+        light_answers: bool = False,
     ) -> None:
         if find_spec("aiohttp") is None:
             raise MissingExtraError('AsyncClient needs aiohttp: pip install "kinto-models[async]"')
@@ -270,7 +278,7 @@ class AsyncClient(_Face):
         from kinto_models.transports.aiohttp import AiohttpTransport  # optional
 
         connection = Connection.of(url, auth, headers, timeout)
-        super().__init__(AsyncRunner(AiohttpTransport(connection), RetryPolicy.of(retry)))
+        super().__init__(AsyncRunner(AiohttpTransport(connection), RetryPolicy.of(retry), light=light_answers))
 
     def repository(
         self, model: type[R], *, bucket: str | None = None, collection: str | None = None
@@ -341,7 +349,7 @@ def connect(url: str | None = None, *, auth: Auth = None, **options: Any) -> Cli
         url: the server's root; ``KINTO_SERVER`` of the environment where it is not given.
         auth: credentials; ``KINTO_AUTH`` (``user:password`` or ``Bearer token``) where neither they nor ``url`` are
             given, so that the environment's credentials go to the environment's server only.
-        options: what ``Client`` takes: ``headers``, ``timeout``, ``retry``.
+        options: what ``Client`` takes: ``headers``, ``timeout``, ``retry``, ``light_answers``.
 
     Raises:
         NoClientError: no address, neither here nor in the environment.

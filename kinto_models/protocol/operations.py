@@ -44,6 +44,7 @@ T = TypeVar("T")
 _TOMBSTONE: Final = {"id", "last_modified", "deleted"}
 _NOTHING: Final = b'{"data":[]}'
 _JSON: Final = {"Content-Type": BASIC}
+_LIGHT: Final = {"Response-Behavior": "diff"}
 _NEW_JSON: Final = {**_JSON, **IF_ABSENT}
 
 
@@ -166,9 +167,11 @@ def replace(place: Plural, object_id: str, body: bytes, *, only: int | None) -> 
     return _one(request, 200, 201)
 
 
-def patch(place: Plural, object_id: str, change: Patch, *, only: int | None) -> Operation[Answer]:
-    """Changes an object, ``only`` if its timestamp is this one."""
-    headers = {"Content-Type": change.content_type, **if_match(only)}
+def patch(place: Plural, object_id: str, change: Patch, *, only: int | None, light: bool = False) -> Operation[Answer]:
+    """Changes an object, ``only`` if its timestamp is this one. A ``light`` answer has the fields only that became
+    something else than was sent.
+    """
+    headers = {"Content-Type": change.content_type, **if_match(only), **(_LIGHT if light else {})}
     return _one(Request("PATCH", place.object(object_id), headers, change.body), 200)
 
 

@@ -39,6 +39,7 @@ class AsyncRunner:
     Parameters:
         transport: sends requests.
         policy: when to send again.
+        light: whether answers are to leave out what the client knows.
         sleep: waits for a number of seconds.
     """
 
@@ -47,11 +48,13 @@ class AsyncRunner:
         transport: AsyncTransport,
         policy: RetryPolicy,
         *,
+        light: bool = False,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.transport = transport
         self.facts: Facts = Facts()
         self.subscribers: Subscribers = Subscribers(awaited=True)
+        self.light: bool = light
         self._policy = policy
         self._sleep = sleep
 

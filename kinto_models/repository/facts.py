@@ -51,6 +51,12 @@ class Facts:
             )
         return bucket
 
+    def has(self, capability: str) -> Conversation[bool]:
+        """Whether the server can do this."""
+        told = yield from self._hello(refresh=False)
+        capabilities = json.loads(told).get("capabilities")
+        return isinstance(capabilities, dict) and capability in capabilities
+
     def info(self, *, refresh: bool) -> Conversation[ServerInfo]:
         """All of them."""
         from kinto_models.models.server import ServerInfo  # few programs ask, and its classes take time to make

@@ -8,7 +8,7 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
@@ -51,7 +51,7 @@ from kinto_models.repository.events import Subscribers
 from kinto_models.repository.facts import Facts
 from kinto_models.types import Data
 
-__all__ = ["Draft", "Mapper", "load_one", "load_page"]
+__all__ = ["Draft", "Mapper", "Shared", "load_one", "load_page"]
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -167,6 +167,20 @@ class Draft(Generic[R]):
         return changes
 
 
+class Shared(Protocol):
+    """What all mappers of a client have of it.
+
+    Attributes:
+        facts: of the server.
+        subscribers: of the client.
+        light: whether answers are to leave out what the client knows.
+    """
+
+    facts: Facts
+    subscribers: Subscribers
+    light: bool
+
+
 class Mapper(Generic[R]):
     """Translates for one class in one place.
 
@@ -174,16 +188,16 @@ class Mapper(Generic[R]):
         model: the class.
         place: its plural endpoint.
         objects: the repository, of either kind, that what is loaded is tied to.
-        facts: of the server.
-        subscribers: of the client.
+        facts, subscribers, light: see ``Shared``.
     """
 
-    def __init__(self, model: type[R], place: Plural, objects: Any, *, facts: Facts, subscribers: Subscribers) -> None:
+    def __init__(self, model: type[R], place: Plural, objects: Any, client: Shared) -> None:
         self.model = model
         self.place = place
         self.objects = objects
-        self.facts = facts
-        self.subscribers = subscribers
+        self.facts: Facts = client.facts
+        self.subscribers: Subscribers = client.subscribers
+        self.light: bool = client.light
 
     def knows(self, obj: R) -> bool:
         """Whether the instance, under its id, was read from or saved to this very place: what is known of it elsewhere

@@ -39,7 +39,7 @@ class Placed(Generic[R]):
         self._runner = runner
         place = place_of(model, bucket, collection)
         self._facts: Facts = runner.facts
-        self._mapper: Mapper[R] = Mapper(model, place, self, facts=runner.facts, subscribers=runner.subscribers)
+        self._mapper: Mapper[R] = Mapper(model, place, self, runner)
         self._bucket = bucket if bucket is not None else model.__kinto__.bucket
         self._collection = collection if collection is not None else model.__kinto__.collection
 

@@ -48,6 +48,7 @@ class Runner:
     Parameters:
         transport: sends requests.
         policy: when to send again.
+        light: whether answers are to leave out what the client knows.
         ahead: whether requests may be sent by another thread than the caller's.
         sleep: waits for a number of seconds.
     """
@@ -57,12 +58,14 @@ class Runner:
         transport: Transport,
         policy: RetryPolicy,
         *,
+        light: bool = False,
         ahead: bool = True,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.transport = transport
         self.facts: Facts = Facts()
         self.subscribers: Subscribers = Subscribers(awaited=False)
+        self.light: bool = light
         self._policy = policy
         self._ahead = ahead
         self._sleep = sleep

@@ -28,6 +28,7 @@ from kinto_models.protocol.filters import NOT_DELETED
 from kinto_models.protocol.filters import Query as Wire
 from kinto_models.protocol.messages import Conversation, send
 from kinto_models.protocol.operations import Answer
+from kinto_models.repository import light
 from kinto_models.repository.hooks import attended, deleting, loaded, saving
 from kinto_models.repository.mapper import Draft, Mapper, load_one
 from kinto_models.repository.patches import grant_patch, patch_of
@@ -307,7 +308,7 @@ def _merged(mapper: Mapper[R], obj: R, theirs: R) -> Conversation[SaveResult]:
 def patched(mapper: Mapper[R], draft: Draft[R], change: Patch, *, only: int | None) -> Conversation[Answer]:
     """Sends a patch of an instance, ``only`` if its timestamp is this one."""
     try:
-        return (yield from mapper.send(operations.patch(mapper.place, draft.obj.id, change, only=only)))
+        return (yield from light.patch(mapper, draft.obj, change, only=only))
     except ConflictError as error:
         raise mapper.conflict(error, draft.obj) from None
     except NotFoundError as error:

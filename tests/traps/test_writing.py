@@ -13,6 +13,7 @@ from kinto_models import (
     Client,
     Collection,
     Group,
+    InvalidRequestError,
     NotFoundError,
     Record,
     ServerIds,
@@ -234,3 +235,16 @@ def test_an_attribute_of_a_collection_is_cleared_by_id(kinto: Client, raw: Raw) 
     raw("PATCH", "/buckets/todo/collections/tasks", {"data": {"cache_expires": 60}})
     assert kinto.bucket("todo").collections.patch("tasks", cache_expires=None).cache_expires is None
     assert "cache_expires" not in raw.data("GET", "/buckets/todo/collections/tasks")
+
+
+def test_a_schema_is_asked_of_what_is_written_and_of_all_that_it_is_merged_into(kinto: Client) -> None:
+    task = Task(id="t1", title="a long title")
+    task.save()
+    kinto.bucket("todo").collections.patch("tasks", json_schema={"properties": {"title": {"maxLength": 3}}})
+    assert Task.get("t1").title == "a long title"
+    task.done = True
+    with pytest.raises(InvalidRequestError, match="too long") as caught:
+        task.save()
+    assert [error["loc"] for error in caught.value.errors] == [("title",)]
+    task.title = "new"
+    assert task.save().changed == {"title", "done"}
