@@ -140,8 +140,8 @@ def _changed(mapper: Mapper[R], trial: R, data: Data, names: Collection[str]) ->
 
 def _refuse_unknown(mapper: Mapper[R], values: dict[str, Any]) -> None:
     declared = mapper.model.model_fields.keys() - {*SERVER_OWNED}
-    if not declared and mapper.model.model_config.get("extra") == "allow":
-        return  # a bare Record holds any JSON object
+    if not declared - mapper.model.__kinto_settings__.keys() and mapper.model.model_config.get("extra") == "allow":
+        return  # without fields of its own it holds any JSON object
     for name in values:
         if name not in declared:
             raise TypeError(
