@@ -1,4 +1,4 @@
-"""JSON Schema as Kinto takes it: made of a class, checked before it is sent, and read back from a refusal.
+"""JSON Schema as Kinto takes it: made of a class, and checked before it is sent.
 
 Kinto checks a schema as one of Draft 7, and then applies it as the draft that its ``$schema`` names, or the newest
 where there is none (kinto.schema_validation). What passes the one and fails in the other is a 500 for every record.
@@ -10,18 +10,17 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import BaseModel
 from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from kinto_models.errors import DeclarationError, InvalidSchemaError
-from kinto_models.models.expressions import bare, wire_name
+from kinto_models.models.expressions import wire_name
 from kinto_models.models.tracking import SERVER_OWNED
 
 if TYPE_CHECKING:
     from kinto_models.models.stored import Stored
 
-__all__ = ["NONE_IS_ABSENCE", "check_schema", "located", "schema_of"]
+__all__ = ["NONE_IS_ABSENCE", "check_schema", "schema_of"]
 
 _DRAFT_7: Final = "http://json-schema.org/draft-07/schema#"
 _DEFINITIONS: Final = "#/definitions/"
@@ -210,39 +209,3 @@ def _parts(schema: Any) -> Iterator[Mapping[str, Any]]:
             _mapped(keyword, value, inner.append)
         for each in inner:
             yield from _parts(each)
-
-
-_DEEP: Final = 4
-"""Levels to look into: a class may hold itself."""
-_MISSING: Final = re.compile("'(.+)' is a required property")
-_UNEXPECTED: Final = re.compile(r".*\('(.+?)'(?:, .*)? (?:was|were) unexpected\)")
-
-
-def located(model: type[BaseModel], name: Any, description: str) -> tuple[str | int, ...]:
-    """Where in a class an error of the server's is, as pydantic would say it: empty where that cannot be told.
-
-    Parameters:
-        model: the class.
-        name: as the server says it: only the last part of the way there, which may be a number, and the last of all
-            required fields where one is missing.
-        description: the server's text, which knows better.
-    """
-    for pattern in (_MISSING, _UNEXPECTED):
-        if found := pattern.fullmatch(description):
-            name = found[1]
-    if not isinstance(name, str):
-        return ()
-    parts = name.removeprefix("data.").split(".")
-    ways = [way for way, wire in _ways(model, ()) if wire == parts[0]]
-    nearest = [way for way in ways if len(way) == min(map(len, ways))]
-    start = nearest[0] if len(nearest) == 1 else (parts[0],)  # where several may be meant, the name as Kinto says it
-    return (*start, *(int(part) if part.isdigit() else part for part in parts[1:]))
-
-
-def _ways(model: type[BaseModel], before: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """The way to each field of a class and of those in it, with the name that it is stored under."""
-    for name, info in model.model_fields.items():
-        yield (*before, name), wire_name(name, info)
-        kind = bare(info.annotation)
-        if isinstance(kind, type) and issubclass(kind, BaseModel) and len(before) < _DEEP:
-            yield from _ways(kind, (*before, name))

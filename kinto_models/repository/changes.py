@@ -13,7 +13,8 @@ from kinto_models.protocol.messages import Conversation, Emit, Pause, Stream, dr
 from kinto_models.protocol.operations import Listing
 from kinto_models.protocol.paging import pages
 from kinto_models.repository.hooks import loaded
-from kinto_models.repository.mapper import Mapper, load_page
+from kinto_models.repository.loading import load_page
+from kinto_models.repository.mapper import Mapper
 from kinto_models.repository.selection import milliseconds
 
 __all__ = ["changes", "watch"]

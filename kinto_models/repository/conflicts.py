@@ -18,6 +18,7 @@ from kinto_models.protocol.messages import Conversation, call
 from kinto_models.repository import writes
 from kinto_models.repository.mapper import Mapper
 from kinto_models.repository.reads import get
+from kinto_models.repository.sending import restless
 
 __all__ = ["modify", "save"]
 
@@ -55,7 +56,7 @@ def _resolved(mapper: Mapper[R], obj: R, conflict: ConflictError, how: OnConflic
         else:
             mapper.adopt(obj, trial, before, held)
             return result
-    given_up = writes.restless(obj, _ROUNDS)
+    given_up = restless(obj, _ROUNDS)
     given_up.base, given_up.theirs, given_up.overlapping = conflict.base, conflict.theirs, conflict.overlapping
     raise given_up
 
@@ -102,4 +103,4 @@ def modify(mapper: Mapper[R], object_id: str, change: Callable[[R], object]) -> 
             obj = yield from get(mapper, object_id)
         else:
             return wanted
-    raise writes.restless(obj, _TRIES)
+    raise restless(obj, _TRIES)

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import gc
-import json
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
-from typing_extensions import TypedDict
+from pydantic import BaseModel
 
 from kinto_models.errors import (
     ConflictError,
     InvalidAnswerError,
-    InvalidRecordError,
     InvalidRequestError,
     ReadOnlyFieldError,
 )
-from kinto_models.models.interface import Page
+from kinto_models.models.locating import located
 from kinto_models.models.merging import merge_instances
 from kinto_models.models.outcomes import SaveResult
 from kinto_models.models.permissions import Grants, Held
-from kinto_models.models.schemas import check_schema, located
-from kinto_models.models.stamps import drop_stamps, without_stamps
+from kinto_models.models.schemas import check_schema
 from kinto_models.models.state import Snapshot
-from kinto_models.models.stored import Stored, attach, attach_all, state_of
+from kinto_models.models.stored import Stored, attach, state_of
 from kinto_models.models.tracking import (
     MASK,
     Changes,
@@ -42,78 +35,20 @@ from kinto_models.models.tracking import (
     wire_names,
 )
 from kinto_models.protocol.bodies import encode, envelope
-from kinto_models.protocol.caching import max_age_of
 from kinto_models.protocol.etags import format_etag
 from kinto_models.protocol.messages import Conversation, Operation, Request, send
-from kinto_models.protocol.operations import Answer, Listing
+from kinto_models.protocol.operations import Answer
 from kinto_models.protocol.paths import Plural
 from kinto_models.repository.events import Subscribers
 from kinto_models.repository.facts import Facts
+from kinto_models.repository.loading import load_one
 from kinto_models.types import Data
 
-__all__ = ["Draft", "Mapper", "Shared", "load_one", "load_page"]
+__all__ = ["Draft", "Mapper", "Shared"]
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 R = TypeVar("R", bound=Stored)
-
-
-@contextmanager
-def _nothing_collected() -> Generator[None, None, None]:
-    """Pauses Python's garbage collector, which would look through a growing page again and again: a quarter of the time
-    that it takes to make one, and nothing in it can be garbage yet.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-class _One(TypedDict, Generic[T]):
-    data: T
-
-
-_ENVELOPE: Any = _One
-_LIST: Any = list
-
-
-# What an answer is parsed with, by the class in it: Any, because a type made at run time is none to a checker.
-
-
-@lru_cache(maxsize=1024)
-def _one(model: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(_ENVELOPE[model])
-
-
-@lru_cache(maxsize=1024)
-def _many(model: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(_ENVELOPE[_LIST[model]])
-
-
-def load_one(model: type[M], answer: Answer) -> M:
-    """The object of an answer, validated straight from its bytes and not yet tied to it."""
-    try:
-        obj: M = _one(model).validate_json(without_stamps(model, answer.body))["data"]
-    except ValidationError as exc:
-        raise _misfit(model, answer.body, exc, answer.request.line, many=False) from exc
-    drop_stamps(model, (obj,), answer.body)
-    return obj
-
-
-def load_page(model: type[M], listing: Listing, objects: Any = None) -> Page[M]:
-    """The objects of a page, validated straight from its bytes. Resources are tied to the answer they came from."""
-    try:
-        with _nothing_collected():
-            items: list[M] = _many(model).validate_json(without_stamps(model, listing.body))["data"]
-    except ValidationError as exc:
-        raise _misfit(model, listing.body, exc, listing.request.line, many=True) from exc
-    drop_stamps(model, items, listing.body)
-    if issubclass(model, Stored):
-        attach_all(cast("list[Stored]", items), Snapshot(listing.body, objects, listing.cache_control))
-    return Page(items, listing.timestamp, max_age_of(listing.cache_control))
 
 
 @dataclass(slots=True)
@@ -328,26 +263,3 @@ def _identified(body: bytes, object_id: str) -> bytes:
     if not object_id:
         return body
     return b'{"id":%b%b%b' % (encode(object_id), b"" if body == b"{}" else b",", body[1:])
-
-
-def _misfit(
-    model: type[BaseModel], body: bytes, error: ValidationError, line: str, *, many: bool
-) -> InvalidAnswerError:
-    """Whether the answer is not Kinto's, or an object in it does not fit the class."""
-    entries = error.errors(include_url=False, include_context=False, include_input=False)
-    first: tuple[Any, ...] = entries[0]["loc"]
-    at = 2 if many else 1  # how deep the object that does not fit stands in the answer
-    try:
-        found: Any = json.loads(body)["data"]
-        found = found[first[1]] if many else found
-    except (ValueError, LookupError, TypeError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        start = body[:80].decode("utf-8", "replace")
-        return InvalidAnswerError(f"{line}: the server answered something that is not Kinto's JSON: {start!r}")
-    mine = [(entry["loc"][at:], entry) for entry in entries if entry["loc"][:at] == first[:at]]
-    where, what = ".".join(str(part) for part in mine[0][0]) or "the whole", mine[0][1]["msg"]
-    misfit = InvalidRecordError(f"{line}: {model.__name__} {found.get('id')!r} does not fit: {where}: {what}")
-    misfit.model, misfit.object_id = model.__name__, found.get("id")
-    misfit.errors = tuple({**entry, "loc": loc} for loc, entry in mine)
-    return misfit

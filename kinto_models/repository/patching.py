@@ -28,7 +28,7 @@ from kinto_models.protocol.messages import Conversation
 from kinto_models.repository.hooks import attended, hook, loaded, saved, tell
 from kinto_models.repository.mapper import Draft, Mapper
 from kinto_models.repository.patches import edit_patch
-from kinto_models.repository.writes import called, patched, unchanged
+from kinto_models.repository.sending import called, patched, unchanged
 from kinto_models.types import Data
 
 __all__ = ["patch"]

@@ -22,7 +22,8 @@ from kinto_models.protocol.operations import Listing
 from kinto_models.protocol.paging import pages
 from kinto_models.protocol.paths import Plural
 from kinto_models.repository.hooks import deleted, loaded
-from kinto_models.repository.mapper import Mapper, load_page
+from kinto_models.repository.loading import load_page
+from kinto_models.repository.mapper import Mapper
 
 __all__ = ["Selection", "delete_pages", "milliseconds"]
 

@@ -5,7 +5,6 @@ An instance is changed only by an answer: an error on the way leaves it as it wa
 
 from __future__ import annotations
 
-from dataclasses import replace as replaced
 from typing import Any, TypeVar
 
 from kinto_models.errors import (
@@ -14,48 +13,41 @@ from kinto_models.errors import (
     ForbiddenError,
     NotFoundError,
     NotSavedError,
-    StatusError,
-    UnknownPermissionsError,
 )
 from kinto_models.models.changes import Tombstone
 from kinto_models.models.ids import ServerIds
 from kinto_models.models.outcomes import SaveResult
 from kinto_models.models.stored import Stored, changes_of, state_of
-from kinto_models.models.tracking import Changes, absorb, dump_json, names_of, parse
+from kinto_models.models.tracking import Changes, absorb, names_of, parse
 from kinto_models.protocol import operations
-from kinto_models.protocol.bodies import Patch, basic_patch, envelope
+from kinto_models.protocol.bodies import envelope
 from kinto_models.protocol.filters import NOT_DELETED
 from kinto_models.protocol.filters import Query as Wire
 from kinto_models.protocol.messages import Conversation, send
 from kinto_models.protocol.operations import Answer
-from kinto_models.repository import light
+from kinto_models.repository.granting import granted, rest
 from kinto_models.repository.hooks import attended, deleting, loaded, saving
-from kinto_models.repository.mapper import Draft, Mapper, load_one
-from kinto_models.repository.patches import grant_patch, patch_of
+from kinto_models.repository.loading import load_one
+from kinto_models.repository.mapper import Draft, Mapper
+from kinto_models.repository.patches import patch_of
 from kinto_models.repository.reads import NO_OBJECT, NO_PARENT, get
 from kinto_models.repository.selection import delete_pages
+from kinto_models.repository.sending import ROUNDS, called, missing_or_conflict, patched, restless, unchanged
 
 __all__ = [
-    "called",
     "create",
     "created",
     "delete",
     "delete_all",
     "get_or_create",
     "overwrite",
-    "patched",
     "refresh",
     "replace",
-    "restless",
     "save",
-    "unchanged",
     "upsert",
 ]
 
 R = TypeVar("R", bound=Stored)
-
-_ROUNDS = 5
-"""How often an object may come, go or change between two requests before it is left to the caller."""
 
 
 def create(mapper: Mapper[R], obj: R) -> Conversation[SaveResult]:
@@ -103,49 +95,9 @@ def _save(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResult]
     mapper.refuse(changes)
     only = unchanged(obj, force=force)
     if draft.pending or (force and draft.permissions):
-        return (yield from _granted(mapper, draft.by_principal(), changes, only=only))
+        return (yield from granted(mapper, draft.by_principal(), changes, only=only))
     answer = yield from patched(mapper, draft, patch_of(changes, draft.permissions), only=only)
     return mapper.acknowledge(draft, answer)
-
-
-def _granted(
-    mapper: Mapper[R], draft: Draft[R], changes: Changes, *, only: int | None, keep: frozenset[str] = frozenset()
-) -> Conversation[SaveResult]:
-    """Saves changes of data, and of permissions principal by principal, whoever else is in them."""
-    obj, sent = draft.obj, frozenset[str]()
-    for _ in range(_ROUNDS):
-        seen = yield from send(operations.get(mapper.place, obj.id))
-        told = mapper.load(seen)
-        at = only if changes else told.last_modified  # a grant is no conflict with what others did meanwhile
-        shown = state_of(told).shown
-        change = _data_patch(changes) if shown is None else grant_patch(changes, draft.pending, shown)
-        if change is None:
-            return replaced(mapper.acknowledge(draft, seen, keep), changed=sent)
-        try:
-            answer = yield from patched(mapper, draft, change, only=at)
-        except ConflictError:
-            if changes:
-                raise
-            continue
-        if shown is not None:
-            result = mapper.acknowledge(draft, answer, keep)
-            return replaced(result, changed=result.changed | sent)
-        # Who may write the object without being in its ``write`` sees no permissions. By that write she is there, and
-        # the server shows them.
-        draft.held = None
-        sent = mapper.acknowledge(draft, answer).changed
-        if not obj.permissions.known:
-            raise UnknownPermissionsError(
-                f"the server does not show the permissions of {called(obj)} to these credentials, which are not in its "
-                "'write': nobody can change what nobody sees"
-            )
-        draft, changes, only = _rest(draft), Changes(), None
-        keep = changes_of(obj).names  # made while the answer was on its way
-    raise restless(obj, _ROUNDS)
-
-
-def _data_patch(changes: Changes) -> Patch:
-    return patch_of(changes, {}) if changes else basic_patch({})
 
 
 def replace(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResult]:
@@ -169,14 +121,8 @@ def _replace(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResu
     result = yield from overwrite(mapper, draft.all(), only=unchanged(obj, force=force))
     if not has_pending:
         return result
-    second = yield from _granted(mapper, _rest(draft), Changes(), only=None, keep=changes_of(obj).names)
+    second = yield from granted(mapper, rest(draft), Changes(), only=None, keep=changes_of(obj).names)
     return SaveResult(result.created, result.changed | second.changed, second.etag)
-
-
-def _rest(draft: Draft[R]) -> Draft[R]:
-    """What is left of it once the data is written: the changes of permissions."""
-    obj = draft.obj
-    return replaced(draft, dumped=dump_json(obj), names=frozenset(), held=obj.permissions.held).by_principal()
 
 
 def overwrite(mapper: Mapper[R], draft: Draft[R], *, only: int | None) -> Conversation[SaveResult]:
@@ -189,7 +135,7 @@ def overwrite(mapper: Mapper[R], draft: Draft[R], *, only: int | None) -> Conver
     try:
         answer = yield from mapper.send(operations.replace(mapper.place, draft.obj.id, body, only=only))
     except ConflictError as error:
-        raise _missing_or_conflict(mapper, error, draft.obj) from None
+        raise missing_or_conflict(mapper, error, draft.obj) from None
     return mapper.acknowledge(draft, answer)
 
 
@@ -260,7 +206,7 @@ def refresh(mapper: Mapper[R], obj: R) -> Conversation[bool]:
 
 def get_or_create(mapper: Mapper[R], obj: R) -> Conversation[tuple[R, bool]]:
     """Creates the object, or reads the one that is there."""
-    for _ in range(_ROUNDS):
+    for _ in range(ROUNDS):
         try:
             yield from create(mapper, obj)
         except (AlreadyExistsError, ForbiddenError) as error:
@@ -270,12 +216,12 @@ def get_or_create(mapper: Mapper[R], obj: R) -> Conversation[tuple[R, bool]]:
                 return found, False
         else:
             return obj, True
-    raise restless(obj, _ROUNDS)
+    raise restless(obj, ROUNDS)
 
 
 def upsert(mapper: Mapper[R], obj: R) -> Conversation[SaveResult]:
     """Creates the object, or patches the one that is there to have the same fields."""
-    for _ in range(_ROUNDS):
+    for _ in range(ROUNDS):
         try:
             return (yield from create(mapper, obj))
         except (AlreadyExistsError, ForbiddenError) as error:
@@ -286,7 +232,7 @@ def upsert(mapper: Mapper[R], obj: R) -> Conversation[SaveResult]:
                 return (yield from saving(mapper, obj, _merged(mapper, obj, theirs), theirs))
             except (ConflictError, NotFoundError):
                 continue
-    raise restless(obj, _ROUNDS)
+    raise restless(obj, ROUNDS)
 
 
 def _merged(mapper: Mapper[R], obj: R, theirs: R) -> Conversation[SaveResult]:
@@ -296,46 +242,13 @@ def _merged(mapper: Mapper[R], obj: R, theirs: R) -> Conversation[SaveResult]:
     draft.names = changes.names
     mapper.refuse(changes)
     if draft.pending or draft.permissions:  # added to those of others, as the fields are
-        return (yield from _granted(mapper, draft.by_principal(), changes, only=found.timestamp))
+        return (yield from granted(mapper, draft.by_principal(), changes, only=found.timestamp))
     if not changes:
         mapper.take(obj, theirs)
         return SaveResult(created=False, changed=frozenset(), etag=obj.etag)
     change = patch_of(changes, {})
     answer = yield from mapper.send(operations.patch(mapper.place, obj.id, change, only=found.timestamp))
     return mapper.acknowledge(draft, answer)
-
-
-def patched(mapper: Mapper[R], draft: Draft[R], change: Patch, *, only: int | None) -> Conversation[Answer]:
-    """Sends a patch of an instance, ``only`` if its timestamp is this one."""
-    try:
-        return (yield from light.patch(mapper, draft.obj, change, only=only))
-    except ConflictError as error:
-        raise mapper.conflict(error, draft.obj) from None
-    except NotFoundError as error:
-        raise (_gone(error) if error.errno == NO_OBJECT else error) from None
-
-
-def unchanged(obj: Stored, *, force: bool) -> int | None:
-    """The timestamp to make a write conditional on, or None where it is to be forced."""
-    if force:
-        return None
-    timestamp = state_of(obj).timestamp
-    if timestamp is None:
-        raise NotSavedError(f"the server never told the timestamp of {called(obj)}: refresh() it, or use force=True")
-    return timestamp
-
-
-def _missing_or_conflict(mapper: Mapper[R], error: ConflictError, obj: R) -> ConflictError | NotFoundError:
-    # A PUT with If-Match on what does not exist is a 412 without the existing object.
-    if isinstance(error.details, dict) and error.details.get("existing"):
-        return mapper.conflict(error, obj)
-    return _gone(error)
-
-
-def _gone(error: StatusError) -> NotFoundError:
-    gone = NotFoundError(f"{error.request}: it was deleted since it was read; replace(force=True) creates it anew")
-    vars(gone).update(vars(error))
-    return gone
 
 
 def _found(mapper: Mapper[R], object_id: str, error: AlreadyExistsError | ForbiddenError) -> Conversation[R | None]:
@@ -352,15 +265,3 @@ def _found(mapper: Mapper[R], object_id: str, error: AlreadyExistsError | Forbid
 def _forget(obj: Stored) -> None:
     state_of(obj).forget()
     vars(obj)["last_modified"] = None
-
-
-def called(obj: Stored) -> str:
-    """The instance in an error."""
-    return f"{type(obj).__name__} {obj.id!r}"
-
-
-def restless(obj: Stored, times: int) -> ConflictError:
-    """The error of an object that is never the one that was read."""
-    error = ConflictError(f"{called(obj)} came, went or changed {times} times while it was being written: try again")
-    error.mine = obj
-    return error

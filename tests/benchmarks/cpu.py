@@ -17,7 +17,7 @@ import requests
 from kinto_models import AsyncClient, Client
 from kinto_models.protocol.messages import Request
 from kinto_models.protocol.operations import Listing
-from kinto_models.repository.mapper import load_page
+from kinto_models.repository.loading import load_page
 from tests.benchmarks.kinto import AUTH, raw_answer, running
 from tests.benchmarks.measuring import Measured, in_turns, in_turns_async
 from tests.benchmarks.models import BUCKET, COLLECTION, PlainPage, Task, fields, stored
