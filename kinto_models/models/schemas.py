@@ -107,11 +107,9 @@ def _as_draft_7(schema: Any) -> Any:
     """Pydantic's newest draft in the words of Draft 7, meaning the same."""
     if not isinstance(schema, dict):
         return schema
-    made = {name: _mapped(name, value, _as_draft_7) for name, value in schema.items() if name != "discriminator"}
+    made = {name: _mapped(name, value, _as_draft_7) for name, value in schema.items()}
     if "prefixItems" in made:
-        rest = made.pop("items", None)
         made["items"] = made.pop("prefixItems")
-        made |= {} if rest is None else {"additionalItems": rest}
     if "$ref" in made and len(made) > 1:  # Draft 7 looks at nothing beside a $ref
         made["allOf"] = [{"$ref": made.pop("$ref")}, *made.get("allOf", [])]
     return made

@@ -18,6 +18,7 @@ __all__ = [
     "Emit",
     "Operation",
     "Pause",
+    "Raised",
     "Request",
     "Response",
     "Started",
@@ -151,6 +152,18 @@ class Emit(Generic[T]):
 
 Stream: TypeAlias = "Generator[Step | Emit[T], Any, None]"
 """A conversation with many results: yields operations, and what it has to give between them."""
+
+
+class Raised(Exception):  # noqa: N818  # it never leaves the library
+    """Carries an error that a function of the user's raised past conversations that would take it for their own.
+
+    Attributes:
+        error: that one.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error: Exception = error
 
 
 def send(operation: Operation[T]) -> Conversation[T]:

@@ -44,7 +44,7 @@ T = TypeVar("T")
 _TOMBSTONE: Final = {"id", "last_modified", "deleted"}
 _NOTHING: Final = b'{"data":[]}'
 _JSON: Final = {"Content-Type": BASIC}
-_LIGHT: Final = {"Response-Behavior": "diff"}
+_LIGHT: Final = {"Response-Behavior": "light"}
 _NEW_JSON: Final = {**_JSON, **IF_ABSENT}
 
 
@@ -168,9 +168,7 @@ def replace(place: Plural, object_id: str, body: bytes, *, only: int | None) -> 
 
 
 def patch(place: Plural, object_id: str, change: Patch, *, only: int | None, light: bool = False) -> Operation[Answer]:
-    """Changes an object, ``only`` if its timestamp is this one. A ``light`` answer has the fields only that became
-    something else than was sent.
-    """
+    """Changes an object, ``only`` if its timestamp is this one. A ``light`` answer has the fields only that changed."""
     headers = {"Content-Type": change.content_type, **if_match(only), **(_LIGHT if light else {})}
     return _one(Request("PATCH", place.object(object_id), headers, change.body), 200)
 

@@ -17,6 +17,7 @@ from kinto_models.protocol.messages import (
     Emit,
     Operation,
     Pause,
+    Raised,
     Started,
     Step,
     Stream,
@@ -95,6 +96,8 @@ class AsyncRunner:
         except StopIteration as done:
             value: T = done.value
             return value
+        except Raised as raised:
+            raise raised.error from raised.error.__cause__
         finally:
             conversation.close()
             _drop(started)

@@ -19,7 +19,7 @@ from kinto_models.errors import (
 )
 from kinto_models.models.outcomes import called
 from kinto_models.protocol.batches import batch
-from kinto_models.protocol.messages import Ahead, Conversation, Operation, Step, send
+from kinto_models.protocol.messages import Ahead, Conversation, Operation, Raised, Step, send
 from kinto_models.repository.chunk import Chunk, Entry, Running
 from kinto_models.repository.facts import Facts
 
@@ -248,6 +248,8 @@ class Delivery:
             running.ended = True
             running.entry.outcome.succeed(done.value)
             self._told(running.entry)
+        except Raised as raised:
+            self._settle(running, raised.error)
         except Exception as error:  # noqa: BLE001  # see _begun
             self._settle(running, error)
         else:

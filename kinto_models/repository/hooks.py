@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final, TypeVar
 
+from kinto_models.errors import KintoError
 from kinto_models.models.events import Action, Event
 from kinto_models.models.hooks import Hooks
 from kinto_models.models.outcomes import SaveResult
 from kinto_models.models.stored import Stored, as_told
-from kinto_models.protocol.messages import Conversation, call
+from kinto_models.protocol.messages import Conversation, Raised, call
 from kinto_models.repository.mapper import Mapper
 
 __all__ = ["attended", "deleted", "deleting", "hook", "loaded", "saved", "saving", "tell"]
@@ -91,7 +92,10 @@ def loaded(model: type[Any], objs: Iterable[Any]) -> Conversation[None]:
 def hook(obj: Stored, name: str, *args: object) -> Conversation[None]:
     """Calls a hook, where the class has one."""
     if getattr(type(obj), name) is not getattr(Hooks, name):
-        yield from call(getattr(obj, name), *args)
+        try:
+            yield from call(getattr(obj, name), *args)
+        except KintoError as error:  # such as the conflict of another object that the hook saves
+            raise Raised(error) from None
 
 
 def tell(mapper: Mapper[R], action: Action, object_id: str, obj: R | None, old: R | None) -> Conversation[None]:

@@ -20,6 +20,7 @@ from kinto_models.protocol.messages import (
     Emit,
     Operation,
     Pause,
+    Raised,
     Request,
     Response,
     Started,
@@ -107,6 +108,8 @@ class Runner:
         except StopIteration as done:
             value: T = done.value
             return value
+        except Raised as raised:
+            raise raised.error from raised.error.__cause__
         finally:
             conversation.close()
 

@@ -230,6 +230,37 @@ def _write(kinto: Client, task: Strict, way: str) -> None:
         tasks.replace(task) if way == "replace" else task.save()
 
 
+def test_where_several_fields_may_be_meant_the_name_is_kintos(kinto: Client) -> None:
+    class Twice(Record, bucket="todo", collection="tasks"):
+        home: Address
+        work: Address
+
+    schema = {"properties": {"work": {"properties": {"city": {"maxLength": 3}}}}}
+    kinto.bucket("todo").collections.patch("tasks", json_schema=schema)
+    with pytest.raises(InvalidRequestError) as caught:
+        Twice(home=Address(city="Rome"), work=Address(city="Rome")).save()
+    assert [entry["loc"] for entry in caught.value.errors] == [("city",)]
+
+
+def test_one_of_several_classes_is_told_by_its_tag(kinto: Client) -> None:
+    class Cat(BaseModel):
+        kind: Literal["cat"] = "cat"
+        lives: int = 9
+
+    class Dog(BaseModel):
+        kind: Literal["dog"] = "dog"
+        tricks: list[str] = []
+
+    class Owner(Record, bucket="todo", collection="tasks"):
+        pet: Cat | Dog = Field(discriminator="kind")
+
+    kinto.bucket("todo").collections.patch("tasks", json_schema=Owner.kinto_schema())
+    for pet in (Cat(), Dog(tricks=["sit"])):
+        Owner(pet=pet).save()
+    with pytest.raises(InvalidRequestError):
+        kinto.repository(Record, bucket="todo", collection="tasks").create(Record.model_validate({"pet": {"kind": 3}}))
+
+
 def test_an_error_of_kintos_own_points_there_too(kinto: Client) -> None:
     group = Record.model_validate({"id": "wrong", "members": ["/buckets/a/groups/b"]})
     with pytest.raises(InvalidRequestError) as caught:

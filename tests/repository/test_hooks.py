@@ -16,6 +16,7 @@ from kinto_models import (
     BatchError,
     Client,
     Event,
+    KintoError,
     Record,
     SaveResult,
     edit,
@@ -231,6 +232,64 @@ def test_with_a_conflict_the_hook_sees_each_state_that_is_written_over(kinto: Cl
     task.closed = True
     task.save(on_conflict="merge")
     assert (task.title, task.closed, task.revision) == ("theirs", True, 3)
+
+
+def test_nothing_follows_where_the_hook_takes_the_change_back(kinto: Client, wire: Wire) -> None:
+    seen: list[str] = []
+
+    class Stubborn(Record, bucket="todo", collection="tasks"):
+        title: str
+
+        def before_save(self, old: Self | None) -> None:
+            if old is not None:
+                self.title = old.title
+
+        def after_save(self, old: Self | None, result: SaveResult) -> None:
+            seen.append("saved")
+
+    task = Stubborn(title="a")
+    task.save()
+    kinto.subscribe(Stubborn)(lambda event: seen.append(event.action))
+    task.title = "b"
+    wire.clear()
+    assert task.save().changed == set()
+    assert (wire.sent, seen) == ([], ["saved"])
+
+
+@pytest.mark.parametrize("way", ["save", "merge", "upsert", "get_or_create", "modify", "batch"])
+async def test_a_conflict_of_another_object_within_a_hook_is_not_mistaken_for_ones_own(
+    kinto: Client, opened: Opened, way: str
+) -> None:
+    other = kinto.repository(Numbered).create(Numbered(id="other", title="a"))
+    kinto.repository(Numbered).patch("other", title="theirs")
+    other.title = "mine"
+
+    class Logged(Record, bucket="todo", collection="tasks"):
+        title: str
+
+        def before_save(self, old: Self | None) -> None:
+            if self.title != "first":
+                kinto.repository(Numbered).save(other)
+
+    kinto.repository(Logged).create(Logged(id="log", title="first"))
+    async with opened(kinto.url) as client:
+        logs = client.repository(Logged)
+        log = await told(logs.get("log"))
+        log.title = "second"
+        calls: dict[str, Any] = {
+            "save": lambda: logs.save(log),
+            "merge": lambda: logs.save(log, on_conflict="merge"),
+            "upsert": lambda: logs.upsert(Logged(id="log", title="third")),
+            "get_or_create": lambda: logs.get_or_create(Logged(id="log", title="third")),
+            "modify": lambda: logs.modify("log", lambda found: setattr(found, "title", "third")),
+            "batch": lambda: carry_out(client, lambda batch: [batch.save(log, on_conflict="merge")]),
+        }
+        with pytest.raises(KintoError) as caught:
+            await told(calls[way]())
+    error: Any = caught.value
+    error = error.failures[0][1] if way == "batch" else error
+    assert (error.mine, error.theirs.title) == (other, "theirs")
+    assert kinto.repository(Logged).get("log").title == "first"
 
 
 def test_what_follows_a_write_does_not_undo_it(kinto: Client) -> None:
