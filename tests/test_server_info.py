@@ -11,8 +11,11 @@ from kinto_models import (
     Client,
     EndOfLifeError,
     EndOfLifeWarning,
+    ForbiddenError,
+    Group,
     InvalidAnswerError,
     MissingCapabilityError,
+    NotFoundError,
     Record,
     ServerFailedError,
     ServerInfo,
@@ -133,3 +136,21 @@ async def test_async_code_is_warned_too(loopback: Loopback) -> None:
     async with AsyncClient(loopback.url) as client:
         with pytest.warns(EndOfLifeWarning, match="It ends"):
             await client.repository(Task).get("t1")
+
+
+def test_a_server_without_default_buckets_says_so() -> None:
+    class Note(Record, bucket="default", collection="notes"):
+        text: str
+
+    class Friends(Group, bucket="default", group="friends"):
+        """One's own."""
+
+    with Client.embedded(settings={"kinto.includes": "kinto.plugins.accounts"}) as plain:
+        with pytest.raises(ForbiddenError, match="capability 'default_bucket'"):
+            Note.get("n1")
+        with pytest.raises(NotFoundError, match="capability 'default_bucket'"):
+            Note(text="x").save()
+        bucket = plain.bucket("todo")
+        bucket.permissions.read.add(Friends)
+        with pytest.raises(MissingCapabilityError, match="'default_bucket'"):
+            bucket.save()

@@ -43,6 +43,7 @@ _BY_STATUS: dict[int, type[StatusError]] = {
 _MAY_BE_ABSENT = "; Kinto also answers this where the bucket does not exist"
 _HINTS = {401: f"{_MAY_BE_ABSENT} and the request is anonymous", 403: _MAY_BE_ABSENT}
 _NO_PARENT = "; the bucket or collection that it would be in does not exist"
+_NO_DEFAULT = ", as 'default' does on a server without the capability 'default_bucket'"
 _ALERT = 500
 """Characters of each part of an alert that a warning shows."""
 _SHOWN = 120
@@ -104,6 +105,8 @@ def _refusal(request: Request, response: Response) -> StatusError:
     errno = errno if isinstance(errno, int) and not isinstance(errno, bool) else None
     number = f" (errno {errno})" if errno is not None else ""
     hint = _HINTS.get(response.status, "") or (_NO_PARENT if (response.status, errno) == (404, 111) else "")
+    if hint and f"{request.target}/".startswith("/buckets/default/"):
+        hint += _NO_DEFAULT
     error = cls(f"{request.line}: {response.status}{number}: {reason}{hint}")
     error.status, error.errno, error.reason, error.details = response.status, errno, reason, details
     error.request, error.retry_after = request.line, retry_after(response)
