@@ -122,6 +122,7 @@ class _Face:
             TypeError: not such a class, or a coroutine function for a ``Client``.
             ValueError: not an action.
         """
+        self._runner.subscribers.check(model, actions)
 
         def register(function: Callable[[Event[R]], T]) -> Callable[[Event[R]], T]:
             self._runner.subscribers.add(model, actions, function)

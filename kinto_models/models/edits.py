@@ -6,6 +6,8 @@ They change an object where it is, without reading it first, as JSON Patch does 
 from __future__ import annotations
 
 import builtins
+from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar, get_args, get_origin, overload
@@ -15,8 +17,9 @@ from pydantic import BaseModel, TypeAdapter
 from kinto_models.errors import QueryError
 from kinto_models.models.expressions import Expr, bare, dump_field, field_of
 from kinto_models.models.tracking import lost_secret, masked
+from kinto_models.types import Data
 
-__all__ = ["Edit", "Editor", "edit", "value_of"]
+__all__ = ["Edit", "Editor", "applied", "edit", "value_of"]
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -32,11 +35,13 @@ class Edit:
         how: what is done there.
         path: stored names, from the object's own field inwards; last a place in a list, where it is about one.
         value: the JSON that is set, inserted or expected.
+        root: the class that the field is of; None for one that no class declares.
     """
 
     how: _How
     path: tuple[str, ...]
     value: Any = field(default=None)
+    root: type[BaseModel] | None = None
 
 
 class Editor(Generic[T]):
@@ -56,7 +61,7 @@ class Editor(Generic[T]):
         """
         if value is None and _none_is_absence(field_of(self._expr)):
             return self.unset()
-        return Edit("set", self._path, self._json(value))
+        return self._edit("set", self._path, self._json(value))
 
     def unset(self) -> Edit:
         """Takes the field out of the object; nothing happens where it is not there.
@@ -67,11 +72,11 @@ class Editor(Generic[T]):
         place = field_of(self._expr)
         if place.owner is not None and place.owner.__pydantic_fields__[place.name].is_required():
             raise QueryError(f"{place.label} is required: without it the object could not be read")
-        return Edit("unset", self._path)
+        return self._edit("unset", self._path)
 
     def expect(self, value: T | None) -> Edit:
         """Refuses the whole patch where the field is not equal to this: ``InvalidRequestError``."""
-        return Edit("test", self._path, self._json(value))
+        return self._edit("test", self._path, self._json(value))
 
     @overload
     def append(self: Editor[list[V]], value: V) -> Edit: ...
@@ -87,7 +92,7 @@ class Editor(Generic[T]):
         Raises:
             pydantic.ValidationError: it does not fit the list.
         """
-        return Edit("insert", (*self._path, "-"), self._item(value))
+        return self._edit("insert", (*self._path, "-"), self._item(value))
 
     def insert(self: Editor[list[V]], index: int, value: V) -> Edit:
         """Adds a value before the one at ``index``, counted from 0. The stored list must be that long.
@@ -96,7 +101,7 @@ class Editor(Generic[T]):
             pydantic.ValidationError: it does not fit the list.
             QueryError: a negative index.
         """
-        return Edit("insert", (*self._path, _index(index)), self._item(value))
+        return self._edit("insert", (*self._path, _index(index)), self._item(value))
 
     def remove(self: Editor[list[V]], index: int) -> Edit:
         """Takes the value at ``index`` out of a list. The stored list must have it.
@@ -104,20 +109,24 @@ class Editor(Generic[T]):
         Raises:
             QueryError: a negative index.
         """
-        return Edit("remove", (*self._path, _index(index)))
+        return self._edit("remove", (*self._path, _index(index)))
+
+    def _edit(self, how: _How, path: tuple[str, ...], value: Any = None) -> Edit:
+        return Edit(how, path, value, field_of(self._expr).root)
 
     def _json(self, value: Any) -> Any:
         place = field_of(self._expr)
         if place.owner is not None:
-            value = _adapter_of(place.owner, place.name).validate_python(value)
-        return _told(place.label, place.json(value))
+            return value_of(place.owner, place.name, value)
+        return _told(place.label, place.json(_of_type(place.annotation).validate_python(value)))
 
     def _item(self, value: Any) -> Any:
         place = field_of(self._expr)
-        kind, items = get_origin(bare(place.annotation)), get_args(bare(place.annotation))
-        if place.owner is None:
+        if place.annotation is Any:
             return place.json(value)
-        if kind not in (list, set, frozenset, tuple) or not items:
+        kind, items = get_origin(bare(place.annotation)), get_args(bare(place.annotation))
+        alike = len(items) == 1 or (kind is tuple and items[1:] == (...,))
+        if kind not in (list, set, frozenset, tuple) or not alike:
             raise QueryError(f"{place.label} holds no list to put a value into")
         return _told(place.label, place.items((_of_type(items[0]).validate_python(value),))[0])
 
@@ -141,13 +150,19 @@ def edit(field: Any) -> Editor[Any]:
 
 
 def value_of(model: type[BaseModel], name: str, value: Any) -> Any:
-    """The JSON of a value that is to be stored in this field.
+    """The JSON of a value that is to be stored in this field: validated as by an assignment, but where the whole model
+    has validators by the type of the field and its constraints only.
 
     Raises:
         pydantic.ValidationError: it does not fit the field.
         DeclarationError: pydantic would write asterisks.
     """
-    checked = _adapter_of(model, name).validate_python(value)
+    if model.__pydantic_decorators__.model_validators or model.model_config.get("frozen"):
+        checked = _adapter_of(model, name).validate_python(value)  # alone it is no model to validate
+    else:
+        holder = model.model_construct()
+        model.__pydantic_validator__.validate_assignment(holder, name, value)
+        checked = vars(holder)[name]
     return _told(f"{model.__name__}.{name}", dump_field(model, name, checked))
 
 
@@ -180,3 +195,36 @@ def _adapter_of(model: type[BaseModel], name: str) -> TypeAdapter[Any]:
 @lru_cache(maxsize=1024)
 def _of_type(annotation: Any) -> TypeAdapter[Any]:
     return TypeAdapter(annotation)
+
+
+def applied(edits: Iterable[Edit], data: Data) -> Data:
+    """The data as they will be once the server has carried out the edits.
+
+    Raises:
+        LookupError: it will refuse them.
+    """
+    changed: Data = deepcopy(data)
+    for each in edits:
+        *way, last = each.path
+        inner: Any = changed
+        for step in way:
+            inner = inner[int(step) if isinstance(inner, list) else step]
+        if isinstance(inner, list):
+            _apply_to_list(inner, each, last)
+        elif not isinstance(inner, dict):
+            raise LookupError(last)  # noqa: TRY004  # it is not there, in what was to be an object
+        elif each.how == "set":
+            inner[last] = each.value
+        elif each.how == "unset":
+            inner.pop(last, None)
+    return changed
+
+
+def _apply_to_list(values: list[Any], each: Edit, place: str) -> None:
+    index = len(values) if place == "-" else int(place)
+    if index > len(values) - (each.how == "remove"):
+        raise LookupError(place)
+    if each.how == "insert":
+        values.insert(index, each.value)
+    elif each.how == "remove":
+        del values[index]

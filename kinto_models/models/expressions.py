@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from types import UnionType
-from typing import Annotated, Any, Generic, NoReturn, TypeVar, Union, get_args, get_origin, overload
+from typing import Annotated, Any, Final, Generic, NoReturn, TypeVar, Union, get_args, get_origin, overload
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -23,6 +23,12 @@ from kinto_models.protocol.filters import Filter, Operator, Sort
 __all__ = ["Condition", "Expr", "col", "conditions", "dump_field", "field_of", "key", "sort_keys", "wire_name"]
 
 _NOT_AS_TEXT = (Decimal, timedelta)
+_KINDS: Final[tuple[tuple[tuple[type, ...], str], ...]] = (
+    ((int, float), "number"),
+    ((str,), "text"),
+    ((list, set, frozenset, tuple), "list"),
+    ((dict, BaseModel), "object"),
+)
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -33,19 +39,24 @@ def wire_name(name: str, info: FieldInfo) -> str:
     return info.serialization_alias or info.alias or name
 
 
+_NO_OR: Final = "Kinto has no 'or': use col(...).in_(...) on one field, or two queries"
+
+
 class Condition:
     """Filters that must all hold. Combine with ``&``, or pass several to ``find()``."""
 
-    __slots__ = ("filters",)
+    __slots__ = ("_roots", "filters")
 
-    def __init__(self, *filters: Filter) -> None:
+    def __init__(self, *filters: Filter, roots: frozenset[type[BaseModel]] = frozenset()) -> None:
         self.filters: tuple[Filter, ...] = filters
+        self._roots: frozenset[type[BaseModel]] = roots
 
     def __and__(self, other: Condition | bool) -> Condition:
-        return Condition(*self.filters, *_condition(other).filters)
+        both = _condition(other)
+        return Condition(*self.filters, *both.filters, roots=self._roots | both._roots)
 
     def __or__(self, other: object) -> NoReturn:
-        raise QueryError("Kinto has no 'or': use col(...).in_(...) on one field, or two queries")
+        raise QueryError(_NO_OR)
 
     __ror__ = __or__
 
@@ -67,17 +78,29 @@ class Condition:
 class _Field:
     """Where an expression points to, and what it knows of the type there.
 
-    ``owner`` and ``name`` are the model and field whose serialiser makes JSON of values, where there is one.
+    ``owner`` and ``name`` are the model and field whose serialiser makes JSON of values, where there is one; ``root``
+    is the class that the path begins in, or None where nothing declares it.
     """
 
     path: str
     owner: type[BaseModel] | None
     name: str
     annotation: Any
+    root: type[BaseModel] | None = None
 
     @property
     def label(self) -> str:
         return f"{self.owner.__name__}.{self.name}" if self.owner else self.path
+
+    @property
+    def kind(self) -> str | None:
+        """What the values are in JSON, where that is plain to see: ``number``, ``text``, ``list`` or ``object``."""
+        held = bare(self.annotation)
+        held = get_origin(held) or held
+        for kinds, said in _KINDS:
+            if isinstance(held, type) and issubclass(held, kinds):
+                return said
+        return None
 
     def json(self, value: Any) -> Any:
         """The JSON of a value, as the field itself is stored."""
@@ -106,6 +129,10 @@ class _Field:
         Raises:
             QueryError: the JSON is text whose order is not that of the values.
         """
+        if value is None:
+            raise QueryError(f"{self.label}: nothing is less or more than None; compare with == or !=")
+        if self.kind in ("list", "object"):
+            raise QueryError(f"{self.label} holds {_shown(self.annotation)}, which Kinto has no order for")
         json = self.json(value)
         if isinstance(json, str) and isinstance(value, _NOT_AS_TEXT):
             raise QueryError(
@@ -161,7 +188,7 @@ class Expr(Generic[T]):
     def _filter(self, operator: Operator, value: Any) -> Condition:
         made = Filter(self._field.path, operator, value)
         made.parameter()  # what Kinto has no words for is refused where it is written
-        return Condition(made)
+        return Condition(made, roots=frozenset() if self._field.root is None else frozenset((self._field.root,)))
 
     def __eq__(self, other: T | None) -> Condition:  # type: ignore[override]
         return self._filter(Operator.EQ, None if other is None else self._field.json(other))
@@ -193,13 +220,15 @@ class Expr(Generic[T]):
         """Text that matches, whatever the case; ``*`` stands for any characters, and no ``*`` at all means anywhere."""
         if not isinstance(pattern, str):
             raise QueryError(f"{self._field.label}: like() takes text, not {type(pattern).__name__}")
-        if _is_number(self._field.annotation):
+        if self._field.kind in ("number", "list", "object"):  # on which Kinto's memory backend fails
             raise QueryError(f"{self._field.label} holds {_shown(self._field.annotation)}, and like() is for text")
         return self._filter(Operator.LIKE, pattern)
 
     def exists(self, there: bool = True) -> Condition:  # noqa: FBT001, FBT002  # exists(False) reads well
         """The stored object has this field at all, or has not."""
-        return self._filter(Operator.HAS, bool(there))
+        if not isinstance(there, bool):
+            raise QueryError(f"{self._field.label}: exists() takes True or False, not {there!r}")
+        return self._filter(Operator.HAS, there)
 
     @overload
     def contains(self: Expr[list[V]], *values: V) -> Condition: ...
@@ -211,7 +240,7 @@ class Expr(Generic[T]):
     def contains(self: Expr[tuple[V, ...]], *values: V) -> Condition: ...
     def contains(self: Expr[Any], *values: Any) -> Condition:
         """A list that holds all of the values."""
-        return self._filter(Operator.CONTAINS, _some(self._field.items(values)))
+        return self._filter(Operator.CONTAINS, self._listed(values))
 
     @overload
     def contains_any(self: Expr[list[V]], *values: V) -> Condition: ...
@@ -223,7 +252,25 @@ class Expr(Generic[T]):
     def contains_any(self: Expr[tuple[V, ...]], *values: V) -> Condition: ...
     def contains_any(self: Expr[Any], *values: Any) -> Condition:
         """A list that holds at least one of the values."""
-        return self._filter(Operator.CONTAINS_ANY, _some(self._field.items(values)))
+        return self._filter(Operator.CONTAINS_ANY, self._listed(values))
+
+    def _listed(self, values: tuple[Any, ...]) -> list[Any]:
+        if not values:
+            raise QueryError("contains() and contains_any() need at least one value")
+        if self._field.kind not in (None, "list"):  # in text and objects Kinto would look for parts and keys
+            raise QueryError(f"{self._field.label} holds {_shown(self._field.annotation)}, and not a list to look into")
+        return self._field.items(values)
+
+    def __and__(self, other: Condition | bool) -> Condition:
+        return _condition(self) & other
+
+    def __or__(self, other: object) -> NoReturn:
+        raise QueryError(_NO_OR)
+
+    __ror__ = __or__
+
+    def __invert__(self) -> NoReturn:
+        raise QueryError(f"Kinto has no 'not': write {self._field.label} == False")
 
     @property
     def holds(self) -> Any:
@@ -248,16 +295,28 @@ class Expr(Generic[T]):
             raise AttributeError(f"{self._field.label} ({_shown(self._field.annotation)}) has no field {name!r}")
         info = model.__pydantic_fields__[name]
         path = f"{self._field.path}.{_undotted(wire_name(name, info))}"
-        return Expr(_Field(path, model, name, info.annotation))
+        return Expr(_Field(path, model, name, info.annotation, self._field.root))
 
     def __getitem__(self, item: str) -> Expr[Any]:
-        """A key of a field that holds a dict."""
+        """A key of a field that holds a dict; of one that holds a model, the field that is stored under this name."""
         if not isinstance(item, str):
             raise QueryError(f"{self._field.label}: Kinto looks into objects by name, not into lists by position")
-        return Expr(_Field(f"{self._field.path}.{_undotted(item)}", None, item, Any))
+        models = _models_in(self._field.annotation)
+        for model in models:
+            for name, info in model.__pydantic_fields__.items():
+                if item == wire_name(name, info):
+                    return self.__getattr__(name)
+        if models and not any(model.model_config.get("extra") == "allow" for model in models):
+            raise QueryError(f"{self._field.label} ({_shown(self._field.annotation)}) stores no field {item!r}")
+        inner = bare(self._field.annotation)
+        values = get_args(inner)[1] if get_origin(inner) is dict and get_args(inner) else Any
+        return Expr(_Field(f"{self._field.path}.{_undotted(item)}", None, item, values, self._field.root))
 
     def __bool__(self) -> NoReturn:
-        raise QueryError(f"{self._field.label} has no truth value on the class: write {self._field.label} == True")
+        raise QueryError(
+            f"{self._field.label} has no truth value on the class: write {self._field.label} == True, and two queries "
+            "instead of 'or'"
+        )
 
     def __contains__(self, value: object) -> NoReturn:
         raise QueryError(f"instead of 'in' write col({self._field.label}).contains({value!r})")
@@ -276,7 +335,7 @@ def expression(owner: type[BaseModel], name: str) -> Expr[Any]:
     if not owner.__pydantic_complete__:
         owner.model_rebuild(raise_errors=False)
     info = owner.__pydantic_fields__[name]
-    return Expr(_Field(_undotted(wire_name(name, info)), owner, name, info.annotation))
+    return Expr(_Field(_undotted(wire_name(name, info)), owner, name, info.annotation, owner))
 
 
 @overload
@@ -295,13 +354,32 @@ def col(field: Any) -> Any:
 
 
 def key(name: str) -> Expr[Any]:
-    """A stored field that no class declares, by its name in the JSON; dots lead into sub-objects."""
+    """A stored field that no class declares, by its name in the JSON; dots lead into sub-objects.
+
+    Raises:
+        QueryError: no name.
+    """
+    if not isinstance(name, str) or not all(name.split(".")):
+        raise QueryError(f"key() takes the name of a stored field, with dots between the parts, not {name!r}")
     return Expr(_Field(name, None, name, Any))
 
 
-def conditions(values: tuple[Condition | bool, ...]) -> tuple[Filter, ...]:
-    """The filters of what ``find()`` and ``where()`` were given."""
-    return tuple(filter_ for value in values for filter_ in _condition(value).filters)
+def conditions(owner: type[BaseModel], values: tuple[Condition | bool, ...]) -> tuple[Filter, ...]:
+    """The filters of what ``find()`` and ``where()`` of a class were given.
+
+    Raises:
+        QueryError: not a condition, or one of another class.
+    """
+    checked = [_condition(value) for value in values]
+    for root in {root for condition in checked for root in condition._roots}:
+        refuse_foreign(owner, root)
+    return tuple(filter_ for condition in checked for filter_ in condition.filters)
+
+
+def refuse_foreign(owner: type[BaseModel], root: type[BaseModel] | None) -> None:
+    """Raises QueryError if a field is one of a class that has nothing to do with this one."""
+    if root is not None and not issubclass(owner, root) and not issubclass(root, owner):
+        raise QueryError(f"{root.__name__} is another class: name a field of {owner.__name__} here, or key(...)")
 
 
 def _condition(value: object) -> Condition:
@@ -328,16 +406,20 @@ def _sort_key(owner: type[BaseModel], value: object) -> Sort:
     if isinstance(value, Sort):
         return value
     if isinstance(value, Expr):
+        refuse_foreign(owner, value._field.root)
         return +value
     if not isinstance(value, str):
         raise QueryError(f"sort() takes fields of the class, -col(...) or their names, not {value!r}")
-    first, _, rest = value.lstrip("-+").partition(".")
+    first, *rest = value.removeprefix("-").removeprefix("+").split(".")
     names = {name: wire_name(name, info) for name, info in owner.__pydantic_fields__.items()}
     if first not in names and first not in names.values():
         raise QueryError(f"{owner.__name__} has no field {first!r}; for one that no class declares, sort by key(...)")
-    if not rest and first in names:
-        return -expression(owner, first) if value.startswith("-") else +expression(owner, first)
-    return Sort(names.get(first, first) + (f".{rest}" if rest else ""), value.startswith("-"))
+    if first not in names:
+        first = next(name for name, wire in names.items() if wire == first)
+    field = expression(owner, first)
+    for part in rest:
+        field = field[part]
+    return -field if value.startswith("-") else +field
 
 
 def bare(annotation: Any) -> Any:
@@ -355,22 +437,11 @@ def bare(annotation: Any) -> Any:
         return annotation
 
 
-def _is_number(annotation: Any) -> bool:
-    """Whether the values are stored as numbers or truth values: Kinto's memory backend fails on them in ``like_``."""
-    return bare(annotation) in (int, float, bool)
-
-
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
     """The model that the annotation names, or those of a union."""
     inner = bare(annotation)
     members = get_args(inner) if get_origin(inner) in (Union, UnionType) else [inner]
     return [member for member in map(bare, members) if isinstance(member, type) and issubclass(member, BaseModel)]
-
-
-def _some(values: list[Any]) -> list[Any]:
-    if not values:
-        raise QueryError("contains() and contains_any() need at least one value")
-    return values
 
 
 def _undotted(name: str) -> str:

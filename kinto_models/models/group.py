@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ClassVar
 
-from pydantic import field_serializer, field_validator
+from pydantic import AfterValidator, ValidationInfo, field_serializer
 
 from kinto_models.models.options import Options
 from kinto_models.models.principals import EVERYONE, group_principal, known
@@ -12,6 +13,31 @@ from kinto_models.models.resource import Resource
 from kinto_models.models.stored import state_of
 
 __all__ = ["Group"]
+
+
+def _check_member(member: str) -> None:
+    """Refuses what Kinto takes for no member of a group.
+
+    Raises:
+        ValueError: it does.
+    """
+    if member.startswith("/buckets/"):
+        raise ValueError(f"{member!r} is a group, and no group is a member of another: grant it by itself")
+    if member == EVERYONE:
+        raise ValueError(f"{EVERYONE!r} is no member of a group: grant the permission to EVERYONE itself")
+    if not member or any(character.isspace() for character in member):
+        raise ValueError(f"{member!r} is no principal: it is empty or has a space")
+
+
+def _check_members(members: list[str]) -> None:
+    for member in members:
+        _check_member(member)
+
+
+def _written(member: str, info: ValidationInfo) -> str:
+    if info.mode == "python":  # what others stored can be read
+        _check_member(member)
+    return member
 
 
 class Group(Resource):
@@ -22,20 +48,9 @@ class Group(Resource):
     """
 
     __kinto__: ClassVar[Options] = Options("group")
+    __kinto_checks__: ClassVar[Mapping[str, Callable[[Any], None]]] = {"members": _check_members}
 
-    members: set[str] = set()
-
-    @field_validator("members")
-    @classmethod
-    def _refuse_what_kinto_refuses(cls, members: set[str]) -> set[str]:
-        for member in members:
-            if member.startswith("/buckets/"):
-                raise ValueError(f"{member!r} is a group, and no group is a member of another: grant it by itself")
-            if member == EVERYONE:
-                raise ValueError(f"{EVERYONE!r} is no member of a group: grant the permission to EVERYONE itself")
-            if not member or any(character.isspace() for character in member):
-                raise ValueError(f"{member!r} is no principal: it is empty or has a space")
-        return members
+    members: set[Annotated[str, AfterValidator(_written)]] = set()
 
     @field_serializer("members")
     def _in_order(self, members: set[str]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -34,15 +34,31 @@ def located(model: type[BaseModel], name: Any, description: str) -> tuple[str | 
         return ()
     parts = name.removeprefix("data.").split(".")
     ways = [way for way, wire in _ways(model, ()) if wire == parts[0]]
-    nearest = [way for way in ways if len(way) == min(map(len, ways))]
-    start = nearest[0] if len(nearest) == 1 else (parts[0],)  # where several may be meant, the name as Kinto says it
+    if len(ways) > 1 or (ways and ways[0] is None):
+        return ()  # several may be meant, or one in a list
+    start = (ways[0] if ways else None) or (parts[0],)
     return (*start, *(int(part) if part.isdigit() else part for part in parts[1:]))
 
 
-def _ways(model: type[BaseModel], before: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """The way to each field of a class and of those in it, with the name that it is stored under."""
+def _ways(
+    model: type[BaseModel], before: tuple[str, ...], *, listed: bool = False
+) -> Iterator[tuple[tuple[str, ...] | None, str]]:
+    """The way to each field of a class and of those in it, with the name that it is stored under; None for one that
+    leads through a list.
+    """
     for name, info in model.model_fields.items():
-        yield (*before, name), wire_name(name, info)
-        kind = bare(info.annotation)
-        if isinstance(kind, type) and issubclass(kind, BaseModel) and len(before) < _DEEP:
-            yield from _ways(kind, (*before, name))
+        way = (*before, name)
+        yield None if listed else way, wire_name(name, info)
+        for inner, many in _models_in(info.annotation):
+            if inner is not model and len(way) <= _DEEP:
+                yield from _ways(inner, way, listed=listed or many)
+
+
+def _models_in(annotation: Any) -> Iterator[tuple[type[BaseModel], bool]]:
+    """The models that a field may hold, and whether in a list or under a key."""
+    held = bare(annotation)
+    if isinstance(held, type) and issubclass(held, BaseModel):
+        yield held, False
+    for each in get_args(held):
+        for inner, listed in _models_in(each):
+            yield inner, listed or get_origin(held) in (list, set, frozenset, tuple, dict)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 from kinto_models.errors import UnknownPermissionsError
 from kinto_models.models.principals import OpenPrincipal, Principal, known, principal_of
 
-__all__ = ["ACE", "BucketPermissions", "CollectionPermissions", "Grants", "Held", "Permissions"]
+__all__ = ["ACE", "BucketPermissions", "CollectionPermissions", "Grants", "Held", "Permissions", "aces_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +77,9 @@ class ACE:
 
     def _change(self, grant: AbstractSet[str] = frozenset(), revoke: AbstractSet[str] = frozenset()) -> None:
         granted, revoked = (self._grants.granted | grant) - revoke, (self._grants.revoked | revoke) - grant
-        if self._base is not None:  # what is so already is no change
-            granted, revoked = granted - self._base, revoked & self._base
+        if self._base is not None:  # what is so already is no change; of an open principal nobody knows yet
+            granted -= self._base
+            revoked = frozenset(p for p in revoked if p in self._base or isinstance(p, OpenPrincipal))
         self._grants = Grants(granted, revoked)
 
     def _close(self, bucket: str, facts: Any) -> None:
@@ -258,8 +259,18 @@ class Permissions:
         for attribute, ace in state.items():
             setattr(self, attribute, ace)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Permissions) and self._by_name() == other._by_name()
+
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # they change
+
     def __repr__(self) -> str:
         return f"<permissions {' '.join(repr(getattr(self, attribute)) for attribute in self._aces)}>"
+
+
+def aces_of(kind: str) -> tuple[str, ...]:
+    """Kinto's names for the permissions of a kind of object."""
+    return tuple(_BY_KIND.get(kind, Permissions)._aces.values())
 
 
 class CollectionPermissions(Permissions):
@@ -294,3 +305,6 @@ class BucketPermissions(Permissions):
     group_create: ACE
 
     __slots__ = ("collection_create", "group_create")
+
+
+_BY_KIND: Final[Mapping[str, type[Permissions]]] = {"bucket": BucketPermissions, "collection": CollectionPermissions}

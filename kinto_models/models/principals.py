@@ -48,7 +48,13 @@ class Account(str):
     __slots__ = ()
 
     def __new__(cls, name: str) -> Self:
-        """The user of this name."""
+        """The user of this name.
+
+        Raises:
+            ValueError: no name, or one with a space.
+        """
+        if not isinstance(name, str) or not name or any(character.isspace() for character in name):
+            raise ValueError(f"{name!r} is no user's name: it is empty or has a space")
         return super().__new__(cls, _ACCOUNT + name)
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
@@ -24,8 +25,7 @@ __all__ = ["NONE_IS_ABSENCE", "check_schema", "schema_of"]
 
 _DRAFT_7: Final = "http://json-schema.org/draft-07/schema#"
 _DEFINITIONS: Final = "#/definitions/"
-_OLD: Final = re.compile(r"https?://json-schema\.org/draft-0[3467]/schema#?")
-"""Dialects in which a list of ``items`` is what the newer ones call ``prefixItems``."""
+_NEWEST: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
 def _words(text: str) -> frozenset[str]:
@@ -33,10 +33,13 @@ def _words(text: str) -> frozenset[str]:
 
 
 _NEWER: Final = _words(
-    "prefixItems unevaluatedItems unevaluatedProperties dependentRequired dependentSchemas minContains maxContains "
-    "$anchor $dynamicAnchor $dynamicRef"
+    "prefixItems unevaluatedItems unevaluatedProperties dependentRequired dependentSchemas minContains maxContains"
 )
 _OLDER: Final = _words("additionalItems dependencies")
+_BY_NAME: Final = _words("$anchor $dynamicAnchor $dynamicRef $recursiveAnchor $recursiveRef")
+_UNTOLD: Final = _words("const dependencies dependentRequired maxProperties minProperties not propertyNames")
+"""What Kinto fails to tell of where a record as a whole breaks it (kinto.schema_validation.validate_schema)."""
+_IN_PLACE: Final = _words("allOf anyOf oneOf not if then else")
 _OF_ONE: Final = _words(
     "additionalItems additionalProperties contains else if items not propertyNames then unevaluatedItems "
     "unevaluatedProperties"
@@ -61,6 +64,8 @@ def schema_of(model: type[Stored]) -> dict[str, Any]:
         )
     except PydanticInvalidForJsonSchema as error:
         raise DeclarationError(f"{model.__name__} has no JSON Schema: {error.message}") from None
+    if "$ref" in made:  # of a class that holds itself
+        made = {**made["$defs"][made["$ref"].removeprefix(_DEFINITIONS)], "$defs": made["$defs"]}
     made["properties"] = {wire: value for wire, value in made["properties"].items() if wire not in SERVER_OWNED}
     made["required"] = [wire for wire in made.get("required", ()) if wire not in SERVER_OWNED]
     made["definitions"] = made.pop("$defs", {})
@@ -87,7 +92,12 @@ class _Generator(GenerateJsonSchema):
     def ser_schema(self, schema: Any) -> JsonSchemaValue | None:
         if hasattr(schema.get("function"), NONE_IS_ABSENCE):
             return None
+        if schema["type"].startswith("function-") and "return_schema" not in schema:
+            return {}  # a serialiser that does not say what it makes may make anything
         return super().ser_schema(schema)
+
+    def json_schema(self, schema: Any) -> JsonSchemaValue:  # noqa: ARG002  # whatever is in the text
+        return {"type": "string", "contentMediaType": "application/json"}
 
     def model_fields_schema(self, schema: Any) -> JsonSchemaValue:
         return super().model_fields_schema(_uncomputed(schema))
@@ -130,13 +140,22 @@ def check_schema(schema: Mapping[str, Any]) -> None:
     Raises:
         InvalidSchemaError: it is one.
     """
-    dialect = schema.get("$schema")
-    old = isinstance(dialect, str) and _OLD.fullmatch(dialect) is not None
+    dialect = schema.get("$schema", _NEWEST)
+    if dialect not in (_DRAFT_7, _DRAFT_7[:-1], _NEWEST):
+        raise InvalidSchemaError(
+            f"Kinto checks a schema as one of Draft 7 and applies it as one of the draft that it names, {dialect!r}: "
+            f'name "{_DRAFT_7}" or "{_NEWEST}"'
+        )
+    if untold := sorted(_UNTOLD & schema.keys()):
+        raise InvalidSchemaError(
+            f"Kinto answers with a 500 where a whole record breaks {untold[0]!r}: say it of a field, or check it in "
+            "the class"
+        )
     for part in _parts(schema):
-        _refuse_other_drafts(part, old=old)
+        _refuse_other_drafts(part, old=dialect != _NEWEST)
         _refuse_patterns(part)
-        if "$ref" in part:
-            _refuse_unresolved(part["$ref"], schema)
+        _refuse_names(part, schema)
+        _refuse_loops(part, schema, ())
 
 
 def _refuse_other_drafts(part: Mapping[str, Any], *, old: bool) -> None:
@@ -158,6 +177,34 @@ def _refuse_other_drafts(part: Mapping[str, Any], *, old: bool) -> None:
         )
 
 
+def _refuse_names(part: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
+    named = sorted(_BY_NAME & part.keys()) or (["$id"] if "$id" in part and part is not schema else [])
+    if named:
+        raise InvalidSchemaError(
+            f"{named[0]!r} is not followed here: refer to a schema by its place, '#/definitions/name'"
+        )
+    if "$ref" in part and not isinstance(_referred(part["$ref"], schema), (Mapping, bool)):
+        raise InvalidSchemaError(
+            f"the $ref {part['$ref']!r} leads to no schema in the schema, and Kinto fetches none from elsewhere: "
+            "put what it means under 'definitions'"
+        )
+
+
+def _refuse_loops(part: Any, schema: Mapping[str, Any], seen: tuple[int, ...]) -> None:
+    """Refuses a schema that asks itself about the same value, for ever."""
+    if not isinstance(part, Mapping):
+        return
+    if id(part) in seen:
+        raise InvalidSchemaError(
+            "a $ref leads back to where it stands, so Kinto would never come to an end with a record"
+        )
+    inner: list[Any] = [_referred(part["$ref"], schema)] if "$ref" in part else []
+    for keyword in _IN_PLACE & part.keys():
+        _mapped(keyword, part[keyword], inner.append)
+    for each in inner:
+        _refuse_loops(each, schema, (*seen, id(part)))
+
+
 def _refuse_patterns(part: Mapping[str, Any]) -> None:
     named = part.get("patternProperties")
     for pattern in (part.get("pattern"), *(named if isinstance(named, dict) else ())):
@@ -170,32 +217,21 @@ def _refuse_patterns(part: Mapping[str, Any]) -> None:
                 ) from None
 
 
-def _refuse_unresolved(reference: Any, schema: Mapping[str, Any]) -> None:
-    names = {f"#{part['$anchor']}" for part in _parts(schema) if "$anchor" in part}
-    names |= {part["$id"] for part in _parts(schema) if isinstance(part.get("$id"), str)}
-    if reference in names or (isinstance(reference, str) and _points_into(reference, schema)):
-        return
-    raise InvalidSchemaError(
-        f"the $ref {reference!r} leads to nothing in the schema, and Kinto fetches none from elsewhere: "
-        "put what it means under 'definitions'"
-    )
-
-
-def _points_into(reference: str, schema: Any) -> bool:
-    if reference == "#":
-        return True
-    if not reference.startswith("#/"):
-        return False
-    found = schema
-    for step in reference[2:].split("/"):
+def _referred(reference: Any, schema: Mapping[str, Any]) -> Any:
+    """What a reference leads to, or None."""
+    own = schema.get("$id")
+    if isinstance(reference, str) and isinstance(own, str) and reference.startswith(f"{own.rstrip('#')}#"):
+        reference = reference[len(own.rstrip("#")) :]
+    if not isinstance(reference, str) or not (reference == "#" or reference.startswith("#/")):
+        return None
+    found: Any = schema
+    for step in unquote(reference).split("/")[1:]:
         name = step.replace("~1", "/").replace("~0", "~")
-        if isinstance(found, list) and name.isdigit() and int(name) < len(found):
-            found = found[int(name)]
-        elif isinstance(found, Mapping) and name in found:
-            found = found[name]
+        if isinstance(found, list):
+            found = found[int(name)] if name.isdigit() and int(name) < len(found) else None
         else:
-            return False
-    return True
+            found = found.get(name) if isinstance(found, Mapping) else None
+    return found
 
 
 def _parts(schema: Any) -> Iterator[Mapping[str, Any]]:

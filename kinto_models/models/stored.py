@@ -6,7 +6,7 @@ What it does, which needs a repository, is in ``resource``.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from copy import deepcopy
 from inspect import get_annotations
 from itertools import count, repeat
@@ -49,6 +49,8 @@ class Stored(Hooks, FieldsOnClass):
     __kinto__: ClassVar[Options] = Options("record")
     __kinto_schemas__: ClassVar[frozenset[str]] = frozenset()
     """The stored names of the fields that hold a JSON Schema for the server to apply."""
+    __kinto_checks__: ClassVar[Mapping[str, Callable[[Any], None]]] = {}
+    """What refuses a value before it is written, though it can be read, by the stored name of the field."""
     __kinto_settings__: ClassVar[Mapping[str, str]] = {}
     """The fields in which None is absence, with the names that they are stored under."""
 

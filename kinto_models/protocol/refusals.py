@@ -44,6 +44,8 @@ _MAY_BE_ABSENT = "; Kinto also answers this where the bucket does not exist"
 _HINTS = {401: f"{_MAY_BE_ABSENT} and the request is anonymous", 403: _MAY_BE_ABSENT}
 _NO_PARENT = "; the bucket or collection that it would be in does not exist"
 _NO_DEFAULT = ", as 'default' does on a server without the capability 'default_bucket'"
+_STALE = "; refresh() the object, rebase() onto what is there now, or say what to do by save(on_conflict=...)"
+_TAKEN = "; refresh() it to change what is there, or upsert() it"
 _ALERT = 500
 """Characters of each part of an alert that a warning shows."""
 _SHOWN = 120
@@ -89,7 +91,7 @@ def alert_of(response: Response) -> str | None:
     text = (response.headers.get("Alert") or "").strip()
     try:
         told = json.loads(text)
-        parts = [told.get("message"), told.get("url")]
+        parts = [told.get("message") or told.get("code"), told.get("url")]
     except (ValueError, AttributeError, RecursionError):
         parts = [text]
     return ": ".join(" ".join(part.split())[:_ALERT] for part in parts if isinstance(part, str) and part) or None
@@ -107,6 +109,7 @@ def _refusal(request: Request, response: Response) -> StatusError:
     hint = _HINTS.get(response.status, "") or (_NO_PARENT if (response.status, errno) == (404, 111) else "")
     if hint and f"{request.target}/".startswith("/buckets/default/"):
         hint += _NO_DEFAULT
+    hint = _TAKEN if cls is AlreadyExistsError else _STALE if cls is ConflictError else hint
     error = cls(f"{request.line}: {response.status}{number}: {reason}{hint}")
     error.status, error.errno, error.reason, error.details = response.status, errno, reason, details
     error.request, error.retry_after = request.line, retry_after(response)

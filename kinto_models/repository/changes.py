@@ -29,8 +29,14 @@ def changes(mapper: Mapper[R], since: int | None) -> Conversation[ChangeSet[R]]:
 
 def watch(mapper: Mapper[R], since: int | None, interval: float) -> Stream[ChangeSet[R]]:
     """The same again and again, ``interval`` seconds apart, or as many as the server asks for."""
-    if not 0 < interval < math.inf:
+    if isinstance(interval, bool) or not isinstance(interval, (int, float)) or not 0 < interval < math.inf:
         raise ValueError(f"interval is a number of seconds above 0, not {interval!r}")
+    if since is not None:
+        milliseconds("watch", since)
+    return _watched(mapper, since, interval)
+
+
+def _watched(mapper: Mapper[R], since: int | None, interval: float) -> Stream[ChangeSet[R]]:
     if since is None:
         since = yield from send(operations.get_timestamp(mapper.place))
     while True:

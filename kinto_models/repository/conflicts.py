@@ -77,9 +77,22 @@ def _rebased(mapper: Mapper[R], obj: R, trial: R, conflict: ConflictError, how: 
         raise conflict from misfit
     if not callable(how):
         return trial
-    conflict.mine = trial
+    conflict.mine, before = trial, dump_json(trial)
     made = yield from call(how, conflict)
-    return _same_object(mapper, made if isinstance(made, mapper.model) else trial, obj.id)
+    changed = dump_json(trial) != before or trial.permissions.changed
+    return _same_object(mapper, _made(mapper, made, trial, changed=changed), obj.id)
+
+
+def _made(mapper: Mapper[R], made: object, handed: R, *, changed: bool) -> R:
+    """What a function of the user's made of an instance: that one, or the one that it returned."""
+    if isinstance(made, mapper.model):
+        return made
+    if made is not None and not changed:
+        raise TypeError(
+            f"the function returned {made!r} and changed nothing: it changes the instance that it is handed, or "
+            "returns the one to save"
+        )
+    return handed
 
 
 def _same_object(mapper: Mapper[R], made: R, object_id: str) -> R:
@@ -96,7 +109,8 @@ def modify(mapper: Mapper[R], object_id: str, change: Callable[[R], object]) -> 
     obj = yield from get(mapper, object_id)
     for _ in range(_TRIES):
         made = yield from call(change, obj)
-        wanted = _same_object(mapper, made if isinstance(made, mapper.model) else obj, object_id)
+        changed = obj.dirty or obj.permissions.changed
+        wanted = _same_object(mapper, _made(mapper, made, obj, changed=changed), object_id)
         try:
             yield from writes.save(mapper, wanted, force=False)
         except ConflictError:  # which shows no permissions, and the change may be one of them

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
 from inspect import iscoroutinefunction
@@ -41,11 +41,11 @@ class Subscribers:
     def __bool__(self) -> bool:
         return bool(self._all)
 
-    def add(self, model: type[Stored], actions: tuple[Action, ...], function: Subscriber) -> None:
-        """Tells ``function`` of what happens to objects of the class and of its subclasses.
+    def check(self, model: type[Stored], actions: tuple[Action, ...]) -> None:
+        """Raises what is wrong with a subscription.
 
         Raises:
-            TypeError: not a class of objects, or a coroutine function where nothing is awaited.
+            TypeError: not a class of objects.
             ValueError: not an action.
         """
         if not (isinstance(model, type) and issubclass(model, Stored)):
@@ -53,6 +53,13 @@ class Subscribers:
         for action in actions:
             if action not in get_args(Action):
                 raise ValueError(f"an action is one of {', '.join(map(repr, get_args(Action)))}, not {action!r}")
+
+    def add(self, model: type[Stored], actions: tuple[Action, ...], function: Subscriber) -> None:
+        """Tells ``function`` of what happens to objects of the class and of its subclasses.
+
+        Raises:
+            TypeError: a coroutine function where nothing is awaited.
+        """
         if iscoroutinefunction(function) and not self._awaited:
             raise TypeError(f"{function!r} would have to be awaited: a Client takes plain functions")
         self._all = (*self._all, _Subscription(model, frozenset(actions or get_args(Action)), function))
@@ -73,7 +80,14 @@ class Subscribers:
         except Exception:  # noqa: BLE001  # whatever it is, it is not the writer's
             _log_failure(function)
             return None
-        return _awaited(function, result) if self._awaited and isinstance(result, Awaitable) else None
+        if not isinstance(result, Awaitable):
+            return None
+        if self._awaited:
+            return _awaited(function, result)
+        if isinstance(result, Coroutine):
+            result.close()
+        _log.error("a subscriber would have to be awaited, which a Client does not do: %r", function)
+        return None
 
 
 async def _awaited(function: Subscriber, result: Awaitable[object]) -> None:

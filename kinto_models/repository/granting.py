@@ -37,7 +37,7 @@ def granted(
                 draft, changes, only = rest(draft), Changes(), None
                 keep = changes_of(obj).names  # made while the answer was on its way
                 continue
-            change = grant_patch(changes, draft.pending, shown)
+            change = grant_patch(changes, draft.pending, shown, mapper.aces)
             if change is None:
                 return replaced(mapper.acknowledge(draft, seen, keep), changed=sent)
             answer = yield from patched(mapper, draft, change, only=at)
@@ -54,7 +54,7 @@ def _data_first(mapper: Mapper[R], draft: Draft[R], changes: Changes, at: int | 
     """Who may write an object without being in its ``write`` sees no permissions. By a write she is there, and the
     server shows them.
     """
-    change = patch_of(changes, {}) if changes else basic_patch({})
+    change = patch_of(changes, {}, mapper.aces) if changes else basic_patch({})
     answer = yield from patched(mapper, draft, change, only=at)
     draft.held = None
     sent = mapper.acknowledge(draft, answer).changed

@@ -52,8 +52,8 @@ def _saving(mapper: Mapper[R], obj: R, write: Conversation[SaveResult], old: R |
 def saved(mapper: Mapper[R], obj: R, old: R | None, result: SaveResult) -> Conversation[None]:
     """What follows when the server has taken what was to be saved."""
     if result.created or result.changed:
-        yield from hook(obj, "after_save", old, result)
-        yield from tell(mapper, "created" if result.created else "updated", obj.id, obj, old)
+        action: Action = "created" if result.created else "updated"
+        yield from _followed(hook(obj, "after_save", old, result), tell(mapper, action, obj.id, obj, old))
 
 
 def deleting(mapper: Mapper[R], target: R | str, delete: Conversation[bool]) -> Conversation[bool]:
@@ -71,8 +71,7 @@ def _deleting(mapper: Mapper[R], target: R | str, delete: Conversation[bool]) ->
     yield from hook(target, "before_delete", old)
     done = yield from delete
     if done:
-        yield from hook(target, "after_delete", old)
-        yield from tell(mapper, "deleted", object_id, target, old)
+        yield from _followed(hook(target, "after_delete", old), tell(mapper, "deleted", object_id, target, old))
     return done
 
 
@@ -102,7 +101,18 @@ def tell(mapper: Mapper[R], action: Action, object_id: str, obj: R | None, old: 
     """Tells the client's subscribers."""
     if mapper.subscribers:
         path = mapper.place.object(object_id)
-        yield from mapper.subscribers.tell(Event(action, mapper.model, object_id, path, obj, old))
+        model = mapper.model if obj is None else type(obj)
+        yield from mapper.subscribers.tell(Event(action, model, object_id, path, obj, old))
+
+
+def _followed(first: Conversation[None], then: Conversation[None]) -> Conversation[None]:
+    """One and then the other, even if the first raises: what is done is told."""
+    try:
+        yield from first
+    except Exception:
+        yield from then
+        raise
+    yield from then
 
 
 def _known(mapper: Mapper[R], obj: R) -> R | None:

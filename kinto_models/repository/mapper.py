@@ -17,10 +17,10 @@ from kinto_models.errors import (
 from kinto_models.models.locating import located
 from kinto_models.models.merging import merge_instances
 from kinto_models.models.outcomes import SaveResult
-from kinto_models.models.permissions import Grants, Held
+from kinto_models.models.permissions import Grants, Held, aces_of
 from kinto_models.models.schemas import check_schema
 from kinto_models.models.state import Snapshot
-from kinto_models.models.stored import Stored, attach, state_of
+from kinto_models.models.stored import Stored, as_told, attach, state_of
 from kinto_models.models.tracking import (
     MASK,
     Changes,
@@ -31,7 +31,6 @@ from kinto_models.models.tracking import (
     lost_secret,
     masked,
     names_of,
-    parse,
     wire_names,
 )
 from kinto_models.protocol.bodies import encode, envelope
@@ -134,6 +133,11 @@ class Mapper(Generic[R]):
         self.subscribers: Subscribers = client.subscribers
         self.light: bool = client.light
 
+    @property
+    def aces(self) -> tuple[str, ...]:
+        """Kinto's names for the permissions of these objects."""
+        return aces_of(self.model.__kinto__.kind)
+
     def knows(self, obj: R) -> bool:
         """Whether the instance, under its id, was read from or saved to this very place: what is known of it elsewhere
         says nothing here. An unpickled one is taken to belong where it is used.
@@ -201,15 +205,19 @@ class Mapper(Generic[R]):
     def conflict(self, error: ConflictError, obj: R, base: Data | None = None) -> ConflictError:
         """Fills in the sides of a conflict, as instances; ``base`` where it is not what the instance was read as."""
         existing = error.details.get("existing") if isinstance(error.details, dict) else None
-        if base is None and self.knows(obj):
+        known = base is None and self.knows(obj)
+        if known:
             base = state_of(obj).data
-        error.mine, error.base = obj, None if base is None else parse(self.model, base)
+        error.mine, error.base = obj, as_told(obj) if known else None if base is None else self._of_list(base)
         if isinstance(existing, dict):
             with suppress(InvalidAnswerError):  # the conflict is the news, not that theirs does not fit
-                listed = Request("GET", self.place.path)
-                error.theirs = self.load(Answer(envelope(existing), None, created=False, request=listed))
+                error.theirs = self._of_list(existing)
                 error.overlapping = names_of(self.model, merge_instances(obj, error.theirs, base).overlapping)
         return error
+
+    def _of_list(self, data: Data) -> R:
+        """An object of which no permissions were shown."""
+        return self.load(Answer(envelope(data), None, created=False, request=Request("GET", self.place.path)))
 
     # To the server
 
@@ -240,7 +248,12 @@ class Mapper(Generic[R]):
                 raise lost_secret(f"{self.model.__name__}.{name}")
 
     def refuse_unusable(self, data: Data) -> None:
-        """Raises InvalidSchemaError if the server would take what is to be written, and then fail on it."""
+        """Raises InvalidSchemaError if the server would take what is to be written, and then fail on it; and what the
+        class's own checks raise.
+        """
+        for wire, check in self.model.__kinto_checks__.items():
+            if wire in data:
+                check(data[wire])
         for wire in self.model.__kinto_schemas__ & data.keys():
             if isinstance(data[wire], dict):
                 check_schema(data[wire])

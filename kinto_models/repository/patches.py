@@ -19,16 +19,22 @@ _ALWAYS: Final = ("read", "write")
 """The ACEs that an object has for a JSON patch even where nobody is in them (kinto.core.utils.apply_json_patch)."""
 
 
-def patch_of(changes: Changes, permissions: Mapping[str, list[str]]) -> Patch:
-    """Changes of data, and whole ACEs: only JSON Patch can remove a field without also merging sub-objects."""
+def patch_of(changes: Changes, permissions: Mapping[str, list[str]], every: Collection[str]) -> Patch:
+    """Changes of data, and whole ACEs: only JSON Patch can remove a field without also merging sub-objects.
+
+    Parameters:
+        changes: of data.
+        permissions: those that changed, whole.
+        every: the names of all permissions that such an object has.
+    """
     if not changes.removed:
         return basic_patch(changes.written or None, permissions or None)
-    # In a JSON patch an ACE is an object of its principals.
-    aces = [_add(f"/permissions/{ace}", {p: p for p in principals}) for ace, principals in permissions.items()]
-    return json_patch(_of_data(changes) + aces + _leaving_alone(permissions))
+    return json_patch(_of_data(changes) + _of_aces(permissions) + _leaving_alone(every, permissions))
 
 
-def grant_patch(changes: Changes, pending: Mapping[str, Grants], shown: Mapping[str, Iterable[str]]) -> Patch | None:
+def grant_patch(
+    changes: Changes, pending: Mapping[str, Grants], shown: Mapping[str, Iterable[str]], every: Collection[str]
+) -> Patch | None:
     """Changes of data, and of single principals in ACEs; None where everything is so already."""
     operations, touched = _of_data(changes), set[str]()
     for ace, grants in pending.items():
@@ -41,19 +47,20 @@ def grant_patch(changes: Changes, pending: Mapping[str, Grants], shown: Mapping[
             granted = []
         operations += [_add(f"/permissions/{ace}/{_pointer(principal)}", principal) for principal in granted]
         operations += [_remove(f"/permissions/{ace}/{_pointer(principal)}") for principal in revoked]
-    return json_patch(operations + _leaving_alone(touched)) if operations else None
+    return json_patch(operations + _leaving_alone(every, touched)) if operations else None
 
 
-def edit_patch(edits: Sequence[Edit], changes: Changes) -> Patch:
-    """Operations in their order, and then changes of whole fields. Not by a merge patch where that could say it: the
-    server would write all permissions again, as they were when it read them.
+def edit_patch(
+    edits: Sequence[Edit], changes: Changes, permissions: Mapping[str, list[str]], every: Collection[str]
+) -> Patch:
+    """Operations in their order, then changes of whole fields, and whole ACEs. Not by a merge patch where that could
+    say it: the server would write all permissions again, as they were when it read them.
     """
     if all(each.how == "set" and len(each.path) == 1 for each in edits):
-        return patch_of(
-            replace(changes, written={**{each.path[0]: each.value for each in edits}, **changes.written}), {}
-        )
+        whole = {each.path[0]: each.value for each in edits}
+        return patch_of(replace(changes, written={**whole, **changes.written}), permissions, every)
     operations = [operation for each in edits for operation in _of_edit(each)]
-    return json_patch(operations + _of_data(changes) + _leaving_alone(()))
+    return json_patch(operations + _of_data(changes) + _of_aces(permissions) + _leaving_alone(every, permissions))
 
 
 def _of_edit(each: Edit) -> _Operations:
@@ -70,10 +77,20 @@ def _of_data(changes: Changes) -> _Operations:
     return [_remove(f"/data/{_pointer(name)}") for name in changes.removed] + written
 
 
-def _leaving_alone(touched: Collection[str]) -> _Operations:
-    # The server writes every ACE that what it patched has, and there they are empty for who may not see them. What is
-    # taken out stays as it is (kinto.core.resource.Resource.process_object).
-    return [_remove(f"/permissions/{ace}") for ace in _ALWAYS if ace not in touched]
+def _of_aces(permissions: Mapping[str, list[str]]) -> _Operations:
+    # In a JSON patch an ACE is an object of its principals.
+    return [_add(f"/permissions/{ace}", {p: p for p in principals}) for ace, principals in permissions.items()]
+
+
+def _leaving_alone(every: Collection[str], touched: Collection[str]) -> _Operations:
+    # The server writes every ACE that what it patched has: as it read it, or empty for who may not see it. What is
+    # taken out stays as it is (kinto.core.resource.Resource.process_object). What may be absent is put there first.
+    operations: _Operations = []
+    for ace in every:
+        if ace not in touched:
+            operations += [_add(f"/permissions/{ace}", {})] if ace not in _ALWAYS else []
+            operations.append(_remove(f"/permissions/{ace}"))
+    return operations
 
 
 def _add(path: str, value: Any) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 
 from pydantic_core import to_jsonable_python
 
-from kinto_models.errors import NotSavedError
-from kinto_models.models.edits import Edit, value_of
+from kinto_models.errors import NotSavedError, UnknownPermissionsError
+from kinto_models.models.edits import Edit, applied, value_of
+from kinto_models.models.expressions import refuse_foreign
 from kinto_models.models.outcomes import SaveResult
 from kinto_models.models.stored import Stored, as_told, state_of
 from kinto_models.models.tracking import (
@@ -40,6 +41,7 @@ def patch(mapper: Mapper[R], target: R | str, edits: Sequence[Edit], values: dic
     """Changes some fields of an instance, or of the object with this id."""
     if isinstance(target, str):
         return _patch_by_id(mapper, target, edits, values)
+    mapper.refuse_stranger(target)
     return _patch_instance(mapper, target, edits, values)
 
 
@@ -57,17 +59,26 @@ def _patch_instance(
     changes = _changed(mapper, trial, data, values)
     if not changes and not edits:
         return SaveResult(created=False, changed=frozenset(), etag=obj.etag)
+    _refuse_unreadable(mapper, edits, data)
     if attended(mapper, type(obj)):
         trial, touched = yield from _consulted(mapper, obj, trial, old)
         changes = _changed(mapper, trial, data, {*values, *touched})
+    granted = state_of(trial).permissions
+    if granted is not None and granted.pending():
+        raise UnknownPermissionsError(
+            f"the permissions of {called(obj)} are not known, so a hook cannot change them in a patch(): refresh() it"
+        )
     mapper.refuse(_with_edits(changes, edits, edited))
     unsaved = diff(obj, data).names
     if both := sorted(unsaved & edited):
         raise ValueError(
             f"{called(obj)} has unsaved changes in {both[0]!r}: save() or refresh() it before that is edited"
         )
-    draft = Draft(obj, dump_json(obj), trial, {}, names=changes.names | edited)
-    answer = yield from patched(mapper, draft, edit_patch(edits, changes), only=unchanged(obj, force=False))
+    aces = {} if granted is None else granted.changes()
+    sent = changes.names | edited | ({"permissions"} if aces else set())
+    draft = Draft(obj, dump_json(obj), trial, {}, names=sent)
+    change = edit_patch(edits, changes, aces, mapper.aces)
+    answer = yield from patched(mapper, draft, change, only=unchanged(obj, force=False))
     result = mapper.acknowledge(draft, answer, keep=unsaved - changes.names)
     yield from saved(mapper, obj, old, result)
     return result
@@ -86,10 +97,12 @@ def _patch_by_id(mapper: Mapper[R], object_id: str, edits: Sequence[Edit], value
         data[names.get(name, name)] = value_of(mapper.model, name, value) if known else to_jsonable_python(value)
     changes = Changes(data, names=frozenset(values))
     mapper.refuse(_with_edits(changes, edits, edited))
-    answer = yield from mapper.send(operations.patch(mapper.place, object_id, edit_patch(edits, changes), only=None))
+    answer = yield from mapper.send(
+        operations.patch(mapper.place, object_id, edit_patch(edits, changes, {}, mapper.aces), only=None)
+    )
     obj = mapper.load(answer)
-    yield from loaded(mapper.model, (obj,))
     yield from tell(mapper, "updated", obj.id, obj, None)
+    yield from loaded(mapper.model, (obj,))
     return obj
 
 
@@ -98,7 +111,7 @@ def _with_absence(
 ) -> tuple[Sequence[Edit], dict[str, Any]]:
     """The same, with None where it is absence as an edit that takes the field out."""
     absent = {name: wire for name, wire in mapper.model.__kinto_settings__.items() if values.get(name, 0) is None}
-    gone = [Edit("unset", (wire,)) for wire in absent.values()]
+    gone = [Edit("unset", (wire,), root=mapper.model) for wire in absent.values()]
     return [*edits, *gone], {name: value for name, value in values.items() if name not in absent}
 
 
@@ -117,11 +130,25 @@ def _edited(mapper: Mapper[R], edits: Sequence[Edit], values: dict[str, Any]) ->
         if not isinstance(each, Edit):
             raise TypeError(f"patch() takes what edit(...) makes, and fields by name, not {each!r}")
         name, closed = each.path[0], mapper.model.model_config.get("extra") == "forbid"
+        refuse_foreign(mapper.model, each.root)
+        if each.root is None and name in wire_names(mapper.model).values():
+            raise TypeError(f"{mapper.model.__name__} declares {name!r}: edit the field of the class, and not a key()")
+        if name in mapper.model.__kinto_schemas__ and len(each.path) > 1:
+            raise TypeError(f"{name!r} is checked as a whole: set() the whole of it")
         if names_of(mapper.model, {name}) & values.keys():
             raise TypeError(f"{name!r} is changed twice: by name and by an edit")
         if name in SERVER_OWNED or (closed and name not in wire_names(mapper.model).values()):
             raise TypeError(f"{mapper.model.__name__} has no field {name!r} to edit")
     return names_of(mapper.model, {each.path[0] for each in edits if each.how != "test"})
+
+
+def _refuse_unreadable(mapper: Mapper[R], edits: Sequence[Edit], data: Data) -> None:
+    """Raises what pydantic says of the object as the edits would leave it."""
+    try:
+        edited = applied(edits, data)
+    except (LookupError, ValueError, TypeError):
+        return  # the server refuses what cannot be done to what it has
+    parse(mapper.model, edited)
 
 
 def _with_edits(changes: Changes, edits: Sequence[Edit], edited: frozenset[str]) -> Changes:

@@ -22,6 +22,10 @@ def place_of(model: type[Stored], bucket: str | None, collection: str | None) ->
     options = model.__kinto__
     pattern = options.ids.pattern
     if options.path is not None:
+        if bucket is not None or collection is not None:
+            raise DeclarationError(
+                f"{model.__name__} has a path of its own, so no bucket or collection can be named for it"
+            )
         return custom(options.path, pattern)
     if options.kind == "bucket":
         return buckets(pattern)

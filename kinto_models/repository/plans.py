@@ -105,7 +105,7 @@ def _revised(mapper: Mapper[R], revision: Revision[R]) -> Conversation[SaveResul
         return SaveResult(created=False, changed=frozenset(), etag=draft.obj.etag)
     if changes.removed:  # a PUT, which a batch can carry: only JSON Patch removes a field otherwise
         return (yield from writes.overwrite(mapper, draft, only=only))
-    change = patch_of(changes, {})
+    change = patch_of(changes, {}, mapper.aces)
     answer = yield from mapper.send(operations.patch(mapper.place, revision.desired.id, change, only=only))
     return mapper.acknowledge(draft, answer)
 

@@ -61,7 +61,7 @@ class Selection(Generic[T]):
 
     def where(self, *conditions_: Condition | bool) -> Self:
         """Adds conditions; all must hold. See ``Finder.where``."""
-        return self._with(filters=self._wire.filters + conditions(conditions_))
+        return self._with(filters=self._wire.filters + conditions(self._objects.model, conditions_))
 
     def sort(self, *keys: object) -> Self:
         """Sorts by these keys instead. See ``Finder.sort``."""
@@ -223,5 +223,7 @@ def _fields_of(model: type[BaseModel], owner: type[Stored]) -> tuple[str, ...]:
     asked, known = tuple(wire_names(model).values()), set(wire_names(owner).values())
     unknown = [name for name in asked if name not in known]
     if unknown and known != {*SERVER_OWNED}:  # a bare Record has any fields
-        raise QueryError(f"{owner.__name__} has no field {unknown[0]!r} for {model.__name__} to select")
+        here = wire_names(owner).get(unknown[0])
+        hint = f", but stores its {unknown[0]!r} as {here!r}: give it alias={here!r}" if here else ""
+        raise QueryError(f"{owner.__name__} stores no field {unknown[0]!r} for {model.__name__} to select{hint}")
     return asked

@@ -52,6 +52,7 @@ R = TypeVar("R", bound=Stored)
 
 def create(mapper: Mapper[R], obj: R) -> Conversation[SaveResult]:
     """Creates the object; an error where one has its id."""
+    mapper.refuse_stranger(obj)
     return saving(mapper, obj, _create(mapper, obj))
 
 
@@ -79,6 +80,7 @@ def created(mapper: Mapper[R], obj: R) -> Conversation[R]:
 
 def save(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResult]:
     """Creates a new object, patches a changed one, sends nothing for one that is not."""
+    mapper.refuse_stranger(obj)
     if not mapper.knows(obj):
         return replace(mapper, obj, force=True) if force else create(mapper, obj)
     write = _save(mapper, obj, force=force)
@@ -96,12 +98,13 @@ def _save(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResult]
     only = unchanged(obj, force=force)
     if draft.pending or (force and draft.permissions):
         return (yield from granted(mapper, draft.by_principal(), changes, only=only))
-    answer = yield from patched(mapper, draft, patch_of(changes, draft.permissions), only=only)
+    answer = yield from patched(mapper, draft, patch_of(changes, draft.permissions, mapper.aces), only=only)
     return mapper.acknowledge(draft, answer)
 
 
 def replace(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResult]:
     """Writes the whole object."""
+    mapper.refuse_stranger(obj)
     return saving(mapper, obj, _replace(mapper, obj, force=force))
 
 
@@ -116,7 +119,8 @@ def _replace(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResu
         mapper.refuse(draft.changes(state_of(obj).data))
     else:
         mapper.refuse_unusable(draft.data)
-        draft = draft.by_principal()  # what others hold on an object that may be there is not known
+    if force:  # whatever others hold on what is there, it may be more than was seen
+        draft = draft.by_principal()
     has_pending = bool(draft.pending)
     result = yield from overwrite(mapper, draft.all(), only=unchanged(obj, force=force))
     if not has_pending:
@@ -141,7 +145,6 @@ def overwrite(mapper: Mapper[R], draft: Draft[R], *, only: int | None) -> Conver
 
 def _drafted(mapper: Mapper[R], obj: R) -> Conversation[Draft[R]]:
     """What is to be written of an instance, once all in it is known."""
-    mapper.refuse_stranger(obj)
     permissions = state_of(obj).permissions
     if permissions is not None and permissions._is_open:
         permissions._close((yield from mapper.facts.find_default_bucket()), mapper.facts)
@@ -189,6 +192,7 @@ def _delete(mapper: Mapper[R], target: R | str, *, force: bool, missing_ok: bool
 
 def refresh(mapper: Mapper[R], obj: R) -> Conversation[bool]:
     """Makes the instance what the object is on the server; tells whether that had changed."""
+    mapper.refuse_stranger(obj)
     state, before = state_of(obj), state_of(obj).timestamp if mapper.knows(obj) else None
     if before is None or state.shown is None:  # a list shows no permissions, and a 304 would not bring them either
         answer: Answer | None = yield from send(operations.get(mapper.place, obj.id))
@@ -246,7 +250,7 @@ def _merged(mapper: Mapper[R], obj: R, theirs: R) -> Conversation[SaveResult]:
     if not changes:
         mapper.take(obj, theirs)
         return SaveResult(created=False, changed=frozenset(), etag=obj.etag)
-    change = patch_of(changes, {})
+    change = patch_of(changes, {}, mapper.aces)
     answer = yield from mapper.send(operations.patch(mapper.place, obj.id, change, only=found.timestamp))
     return mapper.acknowledge(draft, answer)
 

@@ -54,7 +54,7 @@ class Task(Record, bucket="todo", collection="tasks"):
 
 
 def filters(*values: Condition | bool) -> list[tuple[str, str, Any]]:
-    return [(f.field, f.operator.value, f.value) for f in conditions(values)]
+    return [(f.field, f.operator.value, f.value) for f in conditions(Record, values)]
 
 
 def test_each_operator_is_one_of_kintos() -> None:
@@ -182,9 +182,9 @@ def test_conditions_are_joined_by_and() -> None:
         (lambda: Task.extra["a.b"] == 1, "the dot in 'a.b'"),
         (lambda: col(Task.extra)[0], "into objects by name"),  # type: ignore[index]
         (lambda: Filter("score", Operator.EQ, float("nan")).parameter(), "no form in JSON"),
-        (lambda: [f.parameter() for f in conditions((col(Task.title).in_("a,b"),))], "a comma"),
-        (lambda: [f.parameter() for f in conditions((col(Task.title).in_(),))], "at least one value"),
-        (lambda: [f.parameter() for f in conditions((Task.renamed > 1,))], "with == only"),
+        (lambda: [f.parameter() for f in conditions(Record, (col(Task.title).in_("a,b"),))], "a comma"),
+        (lambda: [f.parameter() for f in conditions(Record, (col(Task.title).in_(),))], "at least one value"),
+        (lambda: [f.parameter() for f in conditions(Record, (Task.renamed > 1,))], "with == only"),
     ],
 )
 def test_what_kinto_cannot_do_is_a_type_error_that_says_what_to_write(ask: Any, hint: str) -> None:
@@ -225,3 +225,70 @@ _floats = st.floats(allow_nan=False, allow_infinity=False)
 @given(st.one_of(st.none(), st.booleans(), st.integers(), st.text(), st.lists(st.integers()), _floats))
 def test_any_json_value_can_be_compared_with_an_undeclared_field(value: Any) -> None:
     assert filters(key("x") == value) == [("x", "eq", value)]
+
+
+class Other(Record, bucket="todo", collection="others"):
+    size: int = 0
+
+
+class Deep(Record, bucket="todo", collection="tasks"):
+    homes: dict[str, Address] = {}
+    home: Address = Address()
+    counts: dict[str, int] = {}
+    open: Any = None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "remedy"),
+    [
+        (lambda: col(Deep.home)["town"], "stores no field 'town'"),
+        (lambda: key(""), "takes the name of a stored field"),
+        (lambda: key("a..b"), "takes the name of a stored field"),
+        (lambda: key(5), "takes the name of a stored field"),  # type: ignore[arg-type]
+        (lambda: conditions(Deep, (Other.size == 1,)), "Other is another class: name a field of Deep"),
+        (lambda: conditions(Deep, ((Deep.home == Address()) & (Other.size == 1),)), "Other is another class"),
+        (lambda: sort_keys(Deep, (Other.size,)), "Other is another class"),
+        (lambda: sort_keys(Deep, ("home.town",)), "stores no field 'town'"),
+        (lambda: sort_keys(Deep, ("--home",)), "has no field '-home'"),
+        (lambda: col(Task.tags).like("a"), "like\\(\\) is for text"),
+        (lambda: col(Task.address) < Address(), "no order for"),
+        (lambda: col(Task.tags) > ["a"], "no order for"),
+        (lambda: col(Task.due) < None, "nothing is less or more than None"),  # type: ignore[operator]
+        (lambda: col(Task.title).contains("x"), "not a list to look into"),  # type: ignore[misc, call-overload]
+        (lambda: col(Task.extra).contains_any("x"), "not a list to look into"),  # type: ignore[misc, call-overload]
+        (lambda: col(Task.title).exists("no"), "takes True or False"),  # type: ignore[arg-type]
+        (lambda: ~Task.done, "write Task.done == False"),
+        (lambda: Task.done | (Task.priority == 1), "Kinto has no 'or'"),
+        (lambda: bool(Task.done), "two queries instead of 'or'"),
+    ],
+)
+def test_what_the_server_would_fail_on_or_answer_wrongly_is_refused(wrong: Any, remedy: str) -> None:
+    with pytest.raises(QueryError, match=remedy):
+        wrong()
+
+
+def test_what_is_in_a_dict_has_its_type() -> None:
+    homes: Any = col(Deep.homes)["mine"]
+    assert filters(homes.city == "Rome", homes["zip"] == "1") == [
+        ("homes.mine.city", "eq", "Rome"),
+        ("homes.mine.zip", "eq", "1"),
+    ]
+    assert sort_keys(Deep, ("-homes.mine.zip", "open.any.thing")) == (
+        Sort("homes.mine.zip", descending=True),
+        Sort("open.any.thing"),
+    )
+
+
+def test_a_bare_boolean_is_joined_from_either_side() -> None:
+    done: Any = Task.done
+    wanted = [("done", "eq", True), ("priority", "eq", 5)]
+    assert filters(done & (Task.priority == 5)) == wanted
+    assert sorted(filters((Task.priority == 5) & done)) == wanted
+
+
+def test_a_subclass_is_asked_by_the_fields_of_its_base() -> None:
+    class Special(Task):
+        more: int = 0
+
+    assert conditions(Special, (Task.title == "x",))
+    assert conditions(Task, (Special.more == 1,))

@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, Field, computed_field, field_serializer
+from pydantic import BaseModel, ConfigDict, Field, Json, computed_field, field_serializer
 from typing_extensions import NotRequired, TypedDict
 
 from kinto_models import (
@@ -21,12 +21,12 @@ from kinto_models import (
     Client,
     Collection,
     DeclarationError,
-    Edit,
     Group,
     InvalidRequestError,
     InvalidSchemaError,
     Outcome,
     Record,
+    col,
     edit,
     key,
 )
@@ -230,7 +230,7 @@ def _write(kinto: Client, task: Strict, way: str) -> None:
         tasks.replace(task) if way == "replace" else task.save()
 
 
-def test_where_several_fields_may_be_meant_the_name_is_kintos(kinto: Client) -> None:
+def test_where_several_fields_may_be_meant_none_is_named(kinto: Client) -> None:
     class Twice(Record, bucket="todo", collection="tasks"):
         home: Address
         work: Address
@@ -239,7 +239,7 @@ def test_where_several_fields_may_be_meant_the_name_is_kintos(kinto: Client) -> 
     kinto.bucket("todo").collections.patch("tasks", json_schema=schema)
     with pytest.raises(InvalidRequestError) as caught:
         Twice(home=Address(city="Rome"), work=Address(city="Rome")).save()
-    assert [entry["loc"] for entry in caught.value.errors] == [("city",)]
+    assert [(entry["loc"], entry["msg"]) for entry in caught.value.errors] == [((), "'Rome' is too long")]
 
 
 def test_one_of_several_classes_is_told_by_its_tag(kinto: Client) -> None:
@@ -377,6 +377,17 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"patternProperties": {"(": {}}}, "none of Python's"),
     ({"allOf": [{"not": {"pattern": "["}}]}, "none of Python's"),
     ({"$schema": DRAFT_7, "properties": {"a": {"prefixItems": [{}]}}}, "'prefixItems' is unknown to the draft"),
+    ({"$schema": DRAFT_7, "allOf": [{"$ref": "#"}]}, "never come to an end"),
+    ({"properties": {"a": {"anyOf": [{"$ref": "#/properties/a"}]}}}, "never come to an end"),
+    ({"title": "q", "properties": {"a": {"$ref": "#/title"}}}, "leads to no schema"),
+    (
+        {"$schema": "http://json-schema.org/draft-04/schema#", "minimum": 3, "exclusiveMinimum": True},
+        f'name "{DRAFT_7}"',
+    ),
+    ({"minProperties": 5}, "say it of a field"),
+    ({"const": {"a": 1}}, "say it of a field"),
+    ({"properties": {"a": {"$dynamicRef": "#nope"}}}, "refer to a schema by its place"),
+    ({"properties": {"a": {"$id": "x", "$ref": "#/definitions/q"}}}, "refer to a schema by its place"),
     ({"properties": {"a": {"dependencies": {"b": ["c"]}}}}, "'dependencies' is unknown to the newest draft"),
 ]
 
@@ -410,15 +421,17 @@ def _store(kinto: Client, collection: Collection, schema: dict[str, Any], way: s
         case "by id":
             collections.patch("tasks", json_schema=schema)
         case "edit":
-            collections.patch("tasks", _set(schema))
+            collections.patch("tasks", edit(Collection.json_schema).set(schema))
         case _:
             collection.json_schema = {}
             collection.json_schema.update(schema)
             collection.save()
 
 
-def _set(schema: dict[str, Any]) -> Edit:
-    return edit(key("schema")).set(schema)
+def test_a_part_of_a_schema_is_not_edited(kinto: Client, wire: Wire) -> None:
+    with pytest.raises(TypeError, match="set\\(\\) the whole of it"):
+        kinto.bucket("todo").collections.patch("tasks", edit(col(Collection.json_schema)["items"]).set([{}]))
+    assert wire.sent == []
 
 
 @pytest.mark.parametrize("field", ["record_schema", "collection_schema", "group_schema"])
@@ -461,6 +474,12 @@ def test_a_collection_with_such_a_schema_can_be_read_and_repaired(kinto: Client)
         },
         {"properties": {"pair": {"prefixItems": [{"$ref": "#/$defs/a"}]}}, "$defs": {"a": {"$ref": "#"}}},
         {"properties": {"items": {"type": "array", "items": True}, "pattern": {"const": "["}}},
+        {
+            "$id": "http://x.y/a",
+            "properties": {"a": {"$ref": "http://x.y/a#/definitions/a%25b"}},
+            "definitions": {"a%b": {}},
+        },
+        {"$schema": DRAFT_7, "properties": {"inner": {"$ref": "#"}, "minProperties": {"minProperties": 1}}},
         {"properties": {"a": {"enum": [{"$ref": "x", "pattern": "["}]}}},
         {"allOf": [{"$ref": "#/definitions/list/items/0"}], "definitions": {"list": {"items": {}}}, "$schema": DRAFT_7}
         | {"definitions": {"list": {"items": [{}]}}},
@@ -477,6 +496,44 @@ def test_a_class_whose_schema_would_fail_says_so() -> None:
 
     with pytest.raises(InvalidSchemaError, match="none of Python's"):
         Rusty.kinto_schema()
+
+
+def test_a_class_that_holds_itself_has_one(kinto: Client) -> None:
+    kinto.bucket("todo").collections.patch("tasks", json_schema=Tree.kinto_schema())
+    Tree(size=1, kids=[Tree(size=2)]).save()
+    with pytest.raises(InvalidRequestError):
+        kinto.repository(Record, bucket="todo", collection="tasks").create(
+            Record.model_validate({"kids": [{"size": "x"}]})
+        )
+
+
+class Tree(Record, bucket="todo", collection="tasks"):
+    size: int = 0
+    kids: list[Tree] = []
+
+
+def test_what_a_serialiser_makes_meets_the_schema(kinto: Client) -> None:
+    class Odd(Record, bucket="todo", collection="tasks"):
+        inner: Json[list[int]] = [1]
+        silent: int = 1
+        said: int = 1
+
+        @field_serializer("silent")
+        def _unsaid(self, value: int):  # type: ignore[no-untyped-def]  # noqa: ANN202
+            return str(value)
+
+        @field_serializer("said")
+        def _told(self, value: int) -> str:
+            return str(value)
+
+    schema = Odd.kinto_schema()
+    assert [schema["properties"][name].get("type") for name in ("inner", "silent", "said")] == [
+        "string",
+        None,
+        "string",
+    ]
+    kinto.bucket("todo").collections.patch("tasks", json_schema=schema)
+    Odd.model_validate({"inner": "[1]", "silent": 2, "said": 3}).save()
 
 
 def test_a_field_without_a_schema_is_named() -> None:

@@ -401,8 +401,22 @@ def test_a_change_may_return_another_instance(kinto: Client, pair: tuple[Task, T
 
 def test_a_change_that_changes_nothing_sends_nothing(kinto: Client, pair: tuple[Task, Task], wire: Wire) -> None:
     wire.clear()
-    kinto.repository(Task).modify("t1", lambda task: task.tags.count("a"))
+    kinto.repository(Task).modify("t1", lambda task: None)
     assert [request.method for request in wire.sent] == ["GET"]
+
+
+@pytest.mark.parametrize("returned", [6, "theirs", {"title": "x"}])
+def test_what_is_returned_instead_of_a_change_is_refused(kinto: Client, pair: tuple[Task, Task], returned: Any) -> None:
+    mine, theirs = pair
+    with pytest.raises(TypeError, match="changed nothing: it changes the instance that it is handed"):
+        kinto.repository(Task).modify("t1", lambda task: returned)
+    theirs.patch(title="theirs")
+    mine.title = "mine"
+    with pytest.raises(TypeError, match="changed nothing"):
+        mine.save(on_conflict=lambda _: returned)
+    assert Task.get("t1").title == "theirs"
+    kinto.repository(Task).modify("t1", lambda task: setattr(task, "title", "x") or returned)  # type: ignore[func-returns-value]
+    assert Task.get("t1").title == "x"
 
 
 def test_modifying_can_grant(kinto: Client, pair: tuple[Task, Task]) -> None:
@@ -512,8 +526,12 @@ def test_who_is_given_way_to_is_shown(pair: tuple[Task, Task]) -> None:
     mine, theirs = pair
     theirs.patch(title="theirs")
     mine.title = "mine"
+
+    def step(_: ConflictError[Task]) -> None:
+        Task.get("t1").patch(priority=Task.get("t1").priority + 1)
+
     with pytest.raises(ConflictError, match="5 times") as caught:
-        mine.save(on_conflict=lambda _: Task.get("t1").patch(priority=Task.get("t1").priority + 1))
+        mine.save(on_conflict=step)
     assert caught.value.theirs.title == "theirs"
     assert caught.value.mine is mine
 

@@ -14,6 +14,7 @@ from kinto_models import (
     AsyncClient,
     Client,
     Collection,
+    ConflictError,
     DeclarationError,
     Group,
     MissingCapabilityError,
@@ -292,6 +293,18 @@ async def test_a_group_of_the_default_bucket_is_granted_under_its_real_id(
         assert set(listed.permissions.read) == set()
 
 
+def test_a_group_of_the_default_bucket_is_revoked_where_the_permissions_are_known(kinto: Client) -> None:
+    Friends().save()
+    note = Note(id="n1", text="x")
+    note.permissions.read.add(Friends)
+    note.save()
+    note = Note.get("n1")
+    assert note.permissions.known
+    note.permissions.read.discard(Friends)
+    assert note.save().changed == {"permissions"}
+    assert set(Note.get("n1").permissions.read) == set()
+
+
 def test_a_friend_may_read_what_her_group_may(kinto: Client, bob: Client) -> None:
     Friends(members={Account("bob")}).save()
     note = Note(id="n1", text="x")
@@ -336,3 +349,44 @@ def test_an_anonymous_client_has_no_default_bucket(server: Any, kinto: Client) -
         task.permissions.read.add("/buckets/default/groups/friends")
         with pytest.raises(MissingCapabilityError, match="anonymous"):
             nobody.repository(Task).save(task)
+
+
+# What others hold
+
+
+def test_replacing_by_force_takes_nothing_from_others(kinto: Client) -> None:
+    Task(id="t1", title="x").save()
+    mine, theirs = Task.get("t1"), Task.get("t1")
+    theirs.permissions.read.add(CAROL)
+    theirs.permissions.write.add(DAVE)
+    theirs.save()
+    mine.permissions.read.add("account:eve")
+    mine.title = "mine"
+    mine.replace(force=True)
+    found = Task.get("t1")
+    assert found.title == "mine"
+    assert set(found.permissions.read) == {"account:carol", "account:eve"}
+    assert set(found.permissions.write) == {"account:alice", "account:dave"}
+
+
+def test_the_base_of_a_conflict_has_the_permissions_that_were_read(kinto: Client) -> None:
+    task = Task(id="t1", title="x")
+    task.permissions.read.add(CAROL)
+    task.save()
+    for mine, known in ((Task.get("t1"), True), (Task.find().one(), False)):
+        kinto.repository(Task).patch("t1", title="theirs")
+        mine.title = "mine"
+        with pytest.raises(ConflictError) as caught:
+            mine.save()
+        base: Any = caught.value.base
+        assert base.title != "mine"
+        assert base.permissions.known is known
+        assert not known or set(base.permissions.read) == {"account:carol"}
+
+
+def test_permissions_are_equal_where_they_are_the_same(kinto: Client) -> None:
+    Task(id="t1", title="x").save()
+    assert Task.get("t1").permissions == Task.get("t1").permissions
+    other = Task.get("t1")
+    other.permissions.read.add(CAROL)
+    assert other.permissions != Task.get("t1").permissions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 from pydantic import PrivateAttr
@@ -19,6 +19,7 @@ from kinto_models import (
     KintoError,
     Record,
     SaveResult,
+    UnknownPermissionsError,
     edit,
 )
 from tests.conftest import Wire
@@ -496,3 +497,77 @@ def test_a_blocking_client_takes_no_coroutine_function(kinto: Client) -> None:
 
     with pytest.raises(TypeError, match="plain functions"):
         kinto.subscribe(Record)(slow)
+
+
+def test_what_is_done_is_told_also_where_a_hook_fails_afterwards(kinto: Client) -> None:
+    class Late(Record, bucket="todo", collection="tasks"):
+        title: str
+
+        def after_save(self, old: Self | None, result: SaveResult) -> None:
+            raise RuntimeError("too late")
+
+        def after_delete(self, old: Self | None) -> None:
+            raise RuntimeError("too late")
+
+        def after_load(self) -> None:
+            if self.title == "y":
+                raise RuntimeError("too late")
+
+    heard: list[str] = []
+    kinto.subscribe(Late)(lambda event: heard.append(event.action))
+    late = Late(id="l1", title="x")
+    with pytest.raises(RuntimeError):
+        late.save()
+    with pytest.raises(RuntimeError):
+        kinto.repository(Late).patch("l1", title="y")
+    with pytest.raises(RuntimeError):
+        late.delete(force=True)
+    assert heard == ["created", "updated", "deleted"]
+
+
+def test_what_a_repository_of_a_class_writes_of_its_subclass_is_told_to_that(kinto: Client) -> None:
+    class Special(Numbered):
+        """One more kind."""
+
+    heard: list[type] = []
+    kinto.subscribe(Special)(lambda event: heard.append(event.model))
+    kinto.repository(Numbered).create(Special(title="x"))
+    kinto.repository(Numbered).create(Numbered(title="x"))
+    assert heard == [Special]
+
+
+def test_a_decorator_without_its_class_is_an_error(kinto: Client) -> None:
+    with pytest.raises(TypeError, match="takes a Record"):
+        kinto.subscribe(cast("Any", print))
+
+
+def test_a_subscriber_that_would_have_to_be_awaited_is_logged(kinto: Client, caplog: pytest.LogCaptureFixture) -> None:
+    async def slow(event: Event[Numbered]) -> None: ...
+
+    def begin(event: Event[Numbered]) -> object:
+        return slow(event)
+
+    kinto.subscribe(Numbered)(begin)
+    assert Numbered(title="x").save().created
+    assert "would have to be awaited" in caplog.text
+
+
+def test_what_a_hook_grants_is_patched_too(kinto: Client) -> None:
+    class Public(Record, bucket="todo", collection="tasks"):
+        title: str
+        tags: list[str] = []
+
+        def before_save(self, old: Self | None) -> None:
+            self.permissions.read.add("system.Everyone" if self.title == "x" else "account:bob")
+
+    note = Public(id="p1", title="x")
+    note.save()
+    assert note.patch(title="y").changed == {"title", "permissions"}
+    assert set(Public.get("p1").permissions.read) == set(note.permissions.read) == {"system.Everyone", "account:bob"}
+    note.permissions.read.discard("account:bob")
+    note.save()
+    note.patch(edit(Public.tags).append("a"))
+    assert "account:bob" in Public.get("p1").permissions.read
+    listed = Public.find().one()
+    with pytest.raises(UnknownPermissionsError, match="refresh"):
+        listed.patch(title="z")

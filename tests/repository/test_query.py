@@ -254,7 +254,7 @@ def test_selecting_what_cannot_be_selected() -> None:
     class Unknown(BaseModel):
         titel: str
 
-    with pytest.raises(QueryError, match="Task has no field 'titel' for Unknown to select"):
+    with pytest.raises(QueryError, match="Task stores no field 'titel' for Unknown to select"):
         Task.find().select(Unknown)
     with pytest.raises(QueryError, match="could be saved over what was not read"):
         Task.find().select(Task)

@@ -111,7 +111,7 @@ def test_none_is_stored_and_what_is_removed_is_gone(kinto: Client, raw: Raw) -> 
     stored = raw.data("GET", T1)
     assert stored["done"] is None
     assert "extra" not in stored
-    task.patch(edit(key("done")).unset())
+    task.patch(edit(Task.done).unset())
     assert "done" not in raw.data("GET", T1)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, Literal
 
+from pydantic import BaseModel
 from typing_extensions import assert_type
 
 from kinto_models import (
@@ -175,6 +176,7 @@ def one_edit(step: Edit) -> None:
     assert_type(step.how, Literal["set", "unset", "insert", "remove", "test"])
     assert_type(step.path, tuple[str, ...])
     assert_type(step.value, Any)
+    assert_type(step.root, type[BaseModel] | None)
 
 
 def save_result(saved: SaveResult) -> None:
