@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -123,12 +124,31 @@ def test_a_service_that_has_ended_says_so(loopback: Loopback) -> None:
         ('{"code":"soft-eol","message":"It ends in May"}', "It ends in May"),
         ("It ends in May", "It ends in May"),
         ("[1]", r"\[1\]"),
+        ('{"code":"hard-eol"}', "hard-eol"),
     ],
 )
 def test_a_server_that_is_going_to_end_is_a_warning(loopback: Loopback, alert: str, said: str) -> None:
     loopback.answers(200, {"Alert": alert}, b'{"data":{"id":"t1","last_modified":5}}')
     with Client(loopback.url) as client, pytest.warns(EndOfLifeWarning, match=f"^the server says: {said}$"):
         assert client.repository(Task).get("t1").id == "t1"
+
+
+@pytest.mark.parametrize(
+    ("alert", "code", "url"),
+    [
+        ('{"code":"soft-eol","message":"x","url":"https://example.com"}', "soft-eol", "https://example.com"),
+        ('{"code":"hard-eol","message":"x"}', "hard-eol", None),
+        ("It ends", None, None),
+    ],
+)
+def test_a_warning_tells_an_end_to_come_from_one_that_has_come(
+    loopback: Loopback, alert: str, code: str | None, url: str | None
+) -> None:
+    loopback.answers(200, {"Alert": alert}, b'{"data":{"id":"t1","last_modified":5}}')
+    with Client(loopback.url) as client, pytest.warns(EndOfLifeWarning) as caught:
+        client.repository(Task).get("t1")
+    told: Any = caught[0].message
+    assert (told.code, told.url) == (code, url)
 
 
 async def test_async_code_is_warned_too(loopback: Loopback) -> None:

@@ -26,6 +26,7 @@ from kinto_models.errors import (
     UnavailableError,
 )
 from kinto_models.protocol.messages import Request, Response
+from kinto_models.types import EndOfLifeWarning
 
 __all__ = ["error_of", "retry_after"]
 
@@ -84,17 +85,22 @@ def backoff_of(response: Response) -> float:
     return float(value) if value.isascii() and value.isdigit() else 0.0
 
 
-def alert_of(response: Response) -> str | None:
+def alert_of(response: Response) -> EndOfLifeWarning | None:
     """What the answer warns of: that the service, or what was asked for, is going to end
     (https://docs.kinto-storage.org/en/stable/api/1.x/deprecation.html).
     """
     text = (response.headers.get("Alert") or "").strip()
     try:
         told = json.loads(text)
-        parts = [told.get("message") or told.get("code"), told.get("url")]
+        code, message, url = (_line(told.get(name)) for name in ("code", "message", "url"))
     except (ValueError, AttributeError, RecursionError):
-        parts = [text]
-    return ": ".join(" ".join(part.split())[:_ALERT] for part in parts if isinstance(part, str) and part) or None
+        code, message, url = None, _line(text), None
+    said = ": ".join(part for part in (message or code, url) if part)
+    return EndOfLifeWarning(f"the server says: {said}", code, url) if said else None
+
+
+def _line(value: Any) -> str | None:
+    return " ".join(value.split())[:_ALERT] if isinstance(value, str) and value else None
 
 
 def _refusal(request: Request, response: Response) -> StatusError:

@@ -34,7 +34,6 @@ from kinto_models.protocol.retry import RetryPolicy, attempts
 from kinto_models.repository.events import Subscribers
 from kinto_models.repository.facts import Facts
 from kinto_models.transports.base import SENT, Transport
-from kinto_models.types import EndOfLifeWarning
 
 __all__ = ["Runner", "heed", "log_pause"]
 
@@ -164,7 +163,7 @@ class Runner:
 def heed(response: Response) -> None:
     """Warns of what the server warns of."""
     if "Alert" in response.headers and (alert := alert_of(response)) is not None:
-        warnings.warn(f"the server says: {alert}", EndOfLifeWarning, stacklevel=2)
+        warnings.warn(alert, stacklevel=2)
 
 
 def log_pause(request: Request, pause: Pause) -> None:

@@ -30,7 +30,7 @@ from kinto_models.repository.hooks import attended, deleting, loaded, saving
 from kinto_models.repository.loading import load_one
 from kinto_models.repository.mapper import Draft, Mapper
 from kinto_models.repository.patches import patch_of
-from kinto_models.repository.reads import NO_OBJECT, NO_PARENT, get
+from kinto_models.repository.reads import NO_OBJECT, NO_PARENT, get, get_or_none
 from kinto_models.repository.selection import delete_pages
 from kinto_models.repository.sending import ROUNDS, called, missing_or_conflict, patched, restless, unchanged
 
@@ -117,6 +117,8 @@ def _replace(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResu
     draft = yield from _drafted(mapper, obj)
     if mapper.knows(obj):
         mapper.refuse(draft.changes(state_of(obj).data))
+    elif mapper.model.__kinto__.readonly and (found := (yield from get_or_none(mapper, obj.id))) is not None:
+        mapper.refuse(draft.changes(state_of(found).data))  # force is about who was faster, not about what is fixed
     else:
         mapper.refuse_unusable(draft.data)
     if force:  # whatever others hold on what is there, it may be more than was seen

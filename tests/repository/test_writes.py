@@ -742,3 +742,20 @@ def test_a_repository_takes_instances_of_its_class_only(kinto: Client) -> None:
 def test_unknown_fields_that_are_named_like_methods_keep_their_values() -> None:
     odd = Record.model_validate({"id": "t1", "save": "S", "saved": 1, "x": 2})
     assert odd.changes == {"save": "S", "saved": 1, "x": 2}
+
+
+@pytest.mark.parametrize("verb", ["save", "replace"])
+def test_what_is_fixed_stays_so_also_where_an_object_is_overwritten_unread(
+    kinto: Client, wire: Wire, verb: str
+) -> None:
+    class Signed(Record, bucket="todo", collection="tasks", readonly=("signature",)):
+        title: str
+        signature: str
+
+    getattr(Signed(id="s1", title="a", signature="Ada"), verb)(force=True)
+    wire.clear()
+    with pytest.raises(ReadOnlyFieldError):
+        getattr(Signed(id="s1", title="b", signature="Bob"), verb)(force=True)
+    assert [request.method for request in wire.sent] == ["GET"]
+    getattr(Signed(id="s1", title="b", signature="Ada"), verb)(force=True)
+    assert Signed.get("s1").title == "b"

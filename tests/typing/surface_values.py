@@ -30,6 +30,7 @@ from kinto_models import (
     ConflictError,
     Edit,
     Editor,
+    EndOfLifeWarning,
     Event,
     Expr,
     Group,
@@ -288,6 +289,11 @@ def options(policy: RetryPolicy, basic: BasicAuth, token: BearerToken, request: 
     assert_type(policy.delay(0, request, response), float | None)
     assert_type(basic.header, str)
     assert_type(token.header, str)
+
+
+def warning(told: EndOfLifeWarning) -> None:
+    assert_type(told.code, str | None)
+    assert_type(told.url, str | None)
 
 
 def invalid_request(error: InvalidRequestError) -> None:
