@@ -54,27 +54,17 @@ def _patch_instance(
         raise NotSavedError(f"{called(obj)} was never read or saved here: save() it, or patch() it by its id")
     edited = _edited(mapper, edits, values)
     _refuse_unknown(mapper, values)
-    old = as_told(obj)
-    trial = parse(mapper.model, data).model_copy(update=values)
+    trial, old = parse(mapper.model, data).model_copy(update=values), None
     changes = _changed(mapper, trial, data, values)
     if not changes and not edits:
         return SaveResult(created=False, changed=frozenset(), etag=obj.etag)
     _refuse_unreadable(mapper, edits, data)
     if attended(mapper, type(obj)):
+        old = as_told(obj)
         trial, touched = yield from _consulted(mapper, obj, trial, old)
         changes = _changed(mapper, trial, data, {*values, *touched})
-    granted = state_of(trial).permissions
-    if granted is not None and granted.pending():
-        raise UnknownPermissionsError(
-            f"the permissions of {called(obj)} are not known, so a hook cannot change them in a patch(): refresh() it"
-        )
     mapper.refuse(_with_edits(changes, edits, edited))
-    unsaved = diff(obj, data).names
-    if both := sorted(unsaved & edited):
-        raise ValueError(
-            f"{called(obj)} has unsaved changes in {both[0]!r}: save() or refresh() it before that is edited"
-        )
-    aces = {} if granted is None else granted.changes()
+    unsaved, aces = _unsaved(obj, data, edited), _aces(obj, trial)
     sent = changes.names | edited | ({"permissions"} if aces else set())
     draft = Draft(obj, dump_json(obj), trial, {}, names=sent)
     change = edit_patch(edits, changes, aces, mapper.aces)
@@ -82,6 +72,28 @@ def _patch_instance(
     result = mapper.acknowledge(draft, answer, keep=unsaved - changes.names)
     yield from saved(mapper, obj, old, result)
     return result
+
+
+def _unsaved(obj: Stored, data: Data, edited: frozenset[str]) -> frozenset[str]:
+    """The names of the fields with other changes; none of them may be edited."""
+    unsaved = diff(obj, data).names
+    if both := sorted(unsaved & edited):
+        raise ValueError(
+            f"{called(obj)} has unsaved changes in {both[0]!r}: save() or refresh() it before that is edited"
+        )
+    return unsaved
+
+
+def _aces(obj: Stored, trial: Stored) -> dict[str, list[str]]:
+    """The permissions that a hook changed in the copy."""
+    permissions = state_of(trial).permissions
+    if permissions is None:
+        return {}
+    if permissions.pending():
+        raise UnknownPermissionsError(
+            f"the permissions of {called(obj)} are not known, so a hook cannot change them in a patch(): refresh() it"
+        )
+    return permissions.changes()
 
 
 def _patch_by_id(mapper: Mapper[R], object_id: str, edits: Sequence[Edit], values: dict[str, Any]) -> Conversation[R]:
