@@ -16,6 +16,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from kinto_models.errors import QueryError
 from kinto_models.models.expressions import Expr, bare, dump_field, field_of
+from kinto_models.models.numbers import refuse_rounded
 from kinto_models.models.tracking import lost_secret, masked
 from kinto_models.types import Data
 
@@ -163,7 +164,10 @@ def value_of(model: type[BaseModel], name: str, value: Any) -> Any:
         holder = model.model_construct()
         model.__pydantic_validator__.validate_assignment(holder, name, value)
         checked = vars(holder)[name]
-    return _told(f"{model.__name__}.{name}", dump_field(model, name, checked))
+    label = f"{model.__name__}.{name}"
+    dumped = _told(label, dump_field(model, name, checked))
+    refuse_rounded(label, dumped, _adapter_of(model, name).validate_python)
+    return dumped
 
 
 def _none_is_absence(place: Any) -> bool:

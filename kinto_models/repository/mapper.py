@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
@@ -16,6 +17,7 @@ from kinto_models.errors import (
 )
 from kinto_models.models.locating import located
 from kinto_models.models.merging import merge_instances
+from kinto_models.models.numbers import LONG, refuse_rounded
 from kinto_models.models.outcomes import SaveResult
 from kinto_models.models.permissions import Grants, Held, aces_of
 from kinto_models.models.schemas import check_schema
@@ -31,6 +33,7 @@ from kinto_models.models.tracking import (
     lost_secret,
     masked,
     names_of,
+    parse,
     wire_names,
 )
 from kinto_models.protocol.bodies import encode, envelope
@@ -231,6 +234,8 @@ class Mapper(Generic[R]):
         if MASK in dumped:
             self._refuse_mask(obj, told)
         draft = Draft(obj, dumped, told, dump(told))
+        if LONG.search(dumped):
+            refuse_rounded(self.model.__name__, draft.data, partial(parse, self.model))
         if state_of(obj).permissions is not None:  # or else nobody asked for them yet
             draft.permissions, draft.pending = obj.permissions.changes(), obj.permissions.pending()
             draft.held = obj.permissions.held

@@ -759,3 +759,28 @@ def test_what_is_fixed_stays_so_also_where_an_object_is_overwritten_unread(
     assert [request.method for request in wire.sent] == ["GET"]
     getattr(Signed(id="s1", title="b", signature="Ada"), verb)(force=True)
     assert Signed.get("s1").title == "b"
+
+
+class Counted(Record, bucket="todo", collection="tasks"):
+    count: int = 0
+    share: float = 0.0
+    counts: dict[str, int] = {}
+
+
+@pytest.mark.parametrize(("least", "most"), [(-(2**63), 2**64 - 1)])
+def test_an_integer_that_the_server_would_make_a_float_of_is_refused(
+    kinto: Client, wire: Wire, least: int, most: int
+) -> None:
+    kept = Counted(id="c1", count=most, counts={"a": least})
+    kept.save()
+    assert Counted.get("c1").model_dump() == kept.model_dump()
+    wire.clear()
+    for wrong in ({"count": most + 1}, {"counts": {"a": least - 1}}):
+        with pytest.raises(ValueError, match="Kinto keeps integers of 64 bits"):
+            Counted.model_validate(wrong).save()
+        with pytest.raises(ValueError, match="Kinto keeps integers of 64 bits"):
+            kinto.repository(Counted).patch("c1", **wrong)
+    assert wire.sent == []
+    free = Counted.model_validate({"share": float(2**70), "more": 2**70})
+    free.save()
+    assert Counted.get(free.id).model_extra == free.model_extra == {"more": pytest.approx(2.0**70)}

@@ -1,0 +1,48 @@
+"""Integers beyond 64 bits, which Kinto stores as floats (it parses JSON with rapidjson's native numbers)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+__all__ = ["LONG", "refuse_rounded"]
+
+LONG: Final = re.compile(rb"[0-9]{19}")
+"""Found in any JSON that has such an integer."""
+_LEAST, _MOST = -(2**63), 2**64 - 1
+
+
+def _as_stored(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _as_stored(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_as_stored(each) for each in value]
+    if isinstance(value, int) and not _LEAST <= value <= _MOST:
+        return float(value)
+    return value
+
+
+def refuse_rounded(label: str, value: Any, read: Callable[[Any], object]) -> None:
+    """Refuses JSON that could not be read any more once the server has made floats of its integers.
+
+    Parameters:
+        label: what it is of.
+        value: the JSON.
+        read: reads it, or raises.
+
+    Raises:
+        ValueError: it could not.
+    """
+    stored = _as_stored(value)
+    if stored != value or repr(stored) != repr(value):
+        try:
+            read(stored)
+        except ValidationError as error:
+            where = ".".join(map(str, error.errors()[0]["loc"]))
+            raise ValueError(
+                f"{label}{where and f'.{where}'}: Kinto keeps integers of 64 bits, and stores a float instead of this "
+                "one, which could not be read again: store it as text"
+            ) from None
