@@ -21,7 +21,7 @@ class Event(Generic[R_co]):
 
     Attributes:
         action: ``"created"``, ``"updated"`` or ``"deleted"``.
-        model: the class that it was done through.
+        model: the class of the instance, or of the repository where there was none.
         id: of the object.
         path: of the object below the server's root, such as ``/buckets/todo/collections/tasks/records/first``.
         obj: the instance, as it is afterwards; None for a deletion by id or by a query.

@@ -292,7 +292,9 @@ class Expr(Generic[T]):
             raise AttributeError(name)
         model = next((each for each in _models_in(self._field.annotation) if name in each.__pydantic_fields__), None)
         if model is None:
-            raise AttributeError(f"{self._field.label} ({_shown(self._field.annotation)}) has no field {name!r}")
+            raise AttributeError(
+                f"{self._field.label} ({_shown(self._field.annotation)}) has no field {name!r}{self._has()}"
+            )
         info = model.__pydantic_fields__[name]
         path = f"{self._field.path}.{_undotted(wire_name(name, info))}"
         return Expr(_Field(path, model, name, info.annotation, self._field.root))
@@ -307,10 +309,19 @@ class Expr(Generic[T]):
                 if item == wire_name(name, info):
                     return self.__getattr__(name)
         if models and not any(model.model_config.get("extra") == "allow" for model in models):
-            raise QueryError(f"{self._field.label} ({_shown(self._field.annotation)}) stores no field {item!r}")
+            raise QueryError(
+                f"{self._field.label} ({_shown(self._field.annotation)}) stores no field {item!r}{self._has()}"
+            )
         inner = bare(self._field.annotation)
         values = get_args(inner)[1] if get_origin(inner) is dict and get_args(inner) else Any
         return Expr(_Field(f"{self._field.path}.{_undotted(item)}", None, item, values, self._field.root))
+
+    def _typed(self) -> str:
+        return f"{self._field.label} ({_shown(self._field.annotation)})"
+
+    def _has(self) -> str:
+        names = [name for model in _models_in(self._field.annotation) for name in model.__pydantic_fields__]
+        return f", but {', '.join(names)}" if names else ""
 
     def __bool__(self) -> NoReturn:
         raise QueryError(

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, ValidationInfo, field_serializer
 
 from kinto_models.models.options import Options
-from kinto_models.models.principals import EVERYONE, group_principal, known
+from kinto_models.models.principals import EVERYONE, group_principal, known, refuse_blanks
 from kinto_models.models.resource import Resource
 from kinto_models.models.stored import state_of
 
@@ -25,8 +25,7 @@ def _check_member(member: str) -> None:
         raise ValueError(f"{member!r} is a group, and no group is a member of another: grant it by itself")
     if member == EVERYONE:
         raise ValueError(f"{EVERYONE!r} is no member of a group: grant the permission to EVERYONE itself")
-    if not member or any(character.isspace() for character in member):
-        raise ValueError(f"{member!r} is no principal: it is empty or has a space")
+    refuse_blanks(member)
 
 
 def _check_members(members: list[str]) -> None:

@@ -267,7 +267,7 @@ class Objects(Protocol[R]):
         ``edit()``, as in ``tasks.patch("first", edit(Task.tags).append("docs"))``.
 
         With an id nothing is read before, there is no ETag to check, and the object is returned as it is afterwards.
-        Values are checked by their fields' types and constraints; the validators of a whole model cannot run.
+        Values are checked as by an assignment to the field; the validators of a whole model cannot run.
 
         Raises:
             TypeError: a field that the class does not have.

@@ -21,7 +21,7 @@ def _as_stored(value: Any) -> Any:
     if isinstance(value, list):
         return [_as_stored(each) for each in value]
     if isinstance(value, int) and not _LEAST <= value <= _MOST:
-        return float(value)
+        return float(str(value))  # infinity, where float(value) would be an error of its own
     return value
 
 
@@ -37,12 +37,13 @@ def refuse_rounded(label: str, value: Any, read: Callable[[Any], object]) -> Non
         ValueError: it could not.
     """
     stored = _as_stored(value)
-    if stored != value or repr(stored) != repr(value):
+    if repr(stored) != repr(value):  # a float can be equal to the integer that it was
         try:
             read(stored)
-        except ValidationError as error:
-            where = ".".join(map(str, error.errors()[0]["loc"]))
+        except ValueError as error:  # pydantic's, or JSON's of an infinity
+            way = error.errors()[0]["loc"] if isinstance(error, ValidationError) else ()
+            where = "".join(f".{part}" for part in way)
             raise ValueError(
-                f"{label}{where and f'.{where}'}: Kinto keeps integers of 64 bits, and stores a float instead of this "
+                f"{label}{where}: Kinto keeps integers of 64 bits, and stores a float instead of this "
                 "one, which could not be read again: store it as text"
             ) from None

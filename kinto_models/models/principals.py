@@ -20,6 +20,7 @@ __all__ = [
     "group_principal",
     "known",
     "principal_of",
+    "refuse_blanks",
 ]
 
 EVERYONE: Final = "system.Everyone"
@@ -53,8 +54,7 @@ class Account(str):
         Raises:
             ValueError: no name, or one with a space.
         """
-        if not isinstance(name, str) or not name or any(character.isspace() for character in name):
-            raise ValueError(f"{name!r} is no user's name: it is empty or has a space")
+        refuse_blanks(name, "no user's name")
         return super().__new__(cls, _ACCOUNT + name)
 
     @property
@@ -135,11 +135,20 @@ def principal_of(value: Principal) -> str:
         text = value.principal
     if not isinstance(text, str):
         raise TypeError(f"a principal is text, an Account or a Group, not {type(value).__name__}")
-    if not text or any(character.isspace() for character in text):
-        raise ValueError(f"{text!r} is no principal: it is empty or has a space")
+    refuse_blanks(text)
     if text.startswith(_DEFAULT) and not isinstance(text, OpenPrincipal):
         return OpenPrincipal(text)
     return text
+
+
+def refuse_blanks(text: object, called: str = "no principal") -> None:
+    """Refuses what the server would store and never match.
+
+    Raises:
+        ValueError: it is no text, is empty or has a space.
+    """
+    if not isinstance(text, str) or not text or any(character.isspace() for character in text):
+        raise ValueError(f"{text!r} is {called}: it is empty or has a space")
 
 
 def known(principal: str) -> str:

@@ -13,10 +13,9 @@ from typing import Any, Final
 from kinto_models.errors import InvalidAnswerError, KintoError
 from kinto_models.protocol.bodies import BASIC, encode
 from kinto_models.protocol.messages import Operation, Request, Response
-from kinto_models.protocol.operations import hello
 from kinto_models.protocol.refusals import error_of
 
-__all__ = ["batch", "batchable", "get_limit", "limit_of"]
+__all__ = ["batch", "batchable", "limit_of"]
 
 _PATH: Final = "/batch"
 _DEFAULT_LIMIT: Final = 25
@@ -53,13 +52,9 @@ def batch(operations: Sequence[Operation[Any]]) -> Operation[list[Any]]:
     return Operation(request, decode)
 
 
-def get_limit() -> Operation[int]:
-    """How many parts the server takes in one batch (https://docs.kinto-storage.org/en/stable/api/1.x/utilities.html)."""
-    return hello().map(limit_of)
-
-
 def limit_of(told: bytes) -> int:
-    """The same, of what the server says of itself.
+    """How many parts a server takes in one batch, by what it says of itself
+    (https://docs.kinto-storage.org/en/stable/api/1.x/utilities.html).
 
     Raises:
         InvalidAnswerError: that is not what a Kinto says.

@@ -241,7 +241,7 @@ class Deep(Record, bucket="todo", collection="tasks"):
 @pytest.mark.parametrize(
     ("wrong", "remedy"),
     [
-        (lambda: col(Deep.home)["town"], "stores no field 'town'"),
+        (lambda: col(Deep.home)["town"], "stores no field 'town', but city, zip_code"),
         (lambda: key(""), "takes the name of a stored field"),
         (lambda: key("a..b"), "takes the name of a stored field"),
         (lambda: key(5), "takes the name of a stored field"),  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ from kinto_models.errors import (
     UnavailableError,
 )
 from kinto_models.protocol import operations
-from kinto_models.protocol.batches import batch, batchable, get_limit
+from kinto_models.protocol.batches import batch, batchable, limit_of
 from kinto_models.protocol.bodies import basic_patch, envelope, json_patch, merge_patch
 from kinto_models.protocol.filters import Query
 from kinto_models.protocol.messages import Operation, Request, Response
@@ -261,7 +261,7 @@ def test_garbage_is_never_another_error(body: bytes) -> None:
     with pytest.raises(InvalidAnswerError):
         batch([operations.get(_PLACE, "a")]).decode(_response(body=body))
     with pytest.raises(InvalidAnswerError):
-        get_limit().decode(_response(body=body))
+        operations.hello().map(limit_of).decode(_response(body=body))
 
 
 @given(parts=st.lists(_parts, min_size=6, max_size=6))
@@ -351,11 +351,11 @@ def test_an_error_is_the_same_alone_and_in_a_batch(status: int, body: Any, heade
 )
 def test_the_server_says_how_much_it_takes(settings: dict[str, Any], limit: int) -> None:
     body = json.dumps({"project_name": "kinto", "settings": settings}).encode()
-    assert get_limit().decode(_response(body=body)) == limit
+    assert operations.hello().map(limit_of).decode(_response(body=body)) == limit
 
 
 def test_the_limit_is_asked_at_the_root() -> None:
-    assert get_limit().request == Request("GET", "/")
+    assert operations.hello().map(limit_of).request == Request("GET", "/")
 
 
 @pytest.mark.parametrize(
@@ -363,12 +363,12 @@ def test_the_limit_is_asked_at_the_root() -> None:
 )
 def test_a_root_that_is_none_of_kinto_is_told_as_such(body: bytes) -> None:
     with pytest.raises(InvalidAnswerError, match="does not introduce itself as a Kinto"):
-        get_limit().decode(_response(body=body))
+        operations.hello().map(limit_of).decode(_response(body=body))
 
 
 def test_a_root_that_fails_is_an_error_of_its_own() -> None:
     with pytest.raises(ServerFailedError, match="GET /"):
-        get_limit().decode(_response(500))
+        operations.hello().map(limit_of).decode(_response(500))
 
 
 # And a real server
@@ -406,7 +406,7 @@ def test_kinto_does_a_batch_in_order_and_answers_each(real: Kinto) -> None:
 
 
 def test_kinto_says_its_limit(real: Kinto) -> None:
-    assert real.client.run(get_limit()) == 25
+    assert real.client.run(operations.hello().map(limit_of)) == 25
 
 
 @pytest.mark.parametrize(

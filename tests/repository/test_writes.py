@@ -775,7 +775,7 @@ def test_an_integer_that_the_server_would_make_a_float_of_is_refused(
     kept.save()
     assert Counted.get("c1").model_dump() == kept.model_dump()
     wire.clear()
-    for wrong in ({"count": most + 1}, {"counts": {"a": least - 1}}):
+    for wrong in ({"count": most + 1}, {"count": 10**400}, {"counts": {"a": least - 1}}):
         with pytest.raises(ValueError, match="Kinto keeps integers of 64 bits"):
             Counted.model_validate(wrong).save()
         with pytest.raises(ValueError, match="Kinto keeps integers of 64 bits"):
