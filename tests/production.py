@@ -92,7 +92,8 @@ class Production:
             return
         gunicorn: subprocess.Popen[bytes] | None = getattr(self, "_gunicorn", None)
         if gunicorn is not None:
-            os.killpg(gunicorn.pid, signal.SIGKILL)  # all at once: nobody waits for an answer, and nobody may be forked
+            with suppress(ProcessLookupError):  # it may have failed to start
+                os.killpg(gunicorn.pid, signal.SIGKILL)  # all at once: nobody waits for an answer
             gunicorn.wait()
         self._log.close()
         self._execute(f"DROP DATABASE IF EXISTS {self._name} WITH (FORCE)")
