@@ -1,7 +1,8 @@
 """A real Kinto in this process, in memory: for tests, demos and trying things out. Needs the ``embedded`` extra.
 
 It is served by waitress on a free port of the loopback interface. Two servers share nothing: each has its own
-application, registry and memory backends. None of what Kinto logs, warns or prints while it starts reaches the user.
+application, registry and memory backends. The check and the write of a request are one step: the plugin
+``kinto_models.server.concurrency`` is on. None of what Kinto logs, warns or prints while it starts reaches the user.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "kinto.storage_backend": "kinto.core.storage:memory",
     "kinto.permission_backend": "kinto.core.permission.memory",
     "kinto.cache_backend": "kinto.core.cache.memory",
-    "kinto.includes": ("kinto.plugins.accounts kinto.plugins.default_bucket kinto.plugins.flush kinto.plugins.history"),
+    "kinto.includes": (
+        "kinto.plugins.accounts kinto.plugins.default_bucket kinto.plugins.flush kinto.plugins.history "
+        "kinto_models.server.concurrency"
+    ),
     "kinto.userid_hmac_secret": "of no consequence: nothing here outlives the process",
     "kinto.bucket_create_principals": "system.Authenticated",
     "kinto.account_create_principals": "system.Everyone",

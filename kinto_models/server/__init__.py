@@ -1,0 +1,1 @@
+"""What runs inside a Kinto server. Nothing else of the package imports it."""

@@ -1,0 +1,128 @@
+"""Which locks a request needs before it may check and write: values, without a server or a database.
+
+A lock is named by a path, and there are two of each path:
+
+- *list*: who holds the one of ``/buckets/b/collections`` exclusively is the only writer of these collections'
+  attributes, permissions and timestamps.
+- *tree*: who writes anywhere below a path shares the ones of all paths above it, so that who deletes what is at a path,
+  with all that is below, waits for them by holding its *tree* exclusively.
+
+A list is the smallest thing that is locked, and not an object, because Kinto gives each change of a list a timestamp of
+its own: two creations at the same millisecond are refused with a 409
+(https://docs.kinto-storage.org/en/stable/api/1.x/timestamps.html).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import blake2b
+from typing import Any, Final, TypeAlias
+from urllib.parse import unquote
+
+__all__ = [
+    "EVERYTHING",
+    "Locks",
+    "Path",
+    "batched",
+    "listed",
+    "merged",
+    "ordered",
+    "path_of",
+    "staying",
+    "whole",
+    "writing",
+]
+
+Path: TypeAlias = tuple[str, ...]
+"""Segments, without the version of the API."""
+Locks: TypeAlias = Mapping[str, bool]
+"""By name, whether it is held exclusively."""
+
+_RECORD: Final = 6
+"""Segments of a record's path. What a plugin adds below, such as an attachment, is a part of the record."""
+
+_NAMESPACE: Final = b"kinto_models"
+"""Other programs that take advisory locks in the same database have other keys."""
+
+
+def _list(path: Path) -> str:
+    return "list /" + "/".join(path)
+
+
+def _tree(path: Path) -> str:
+    return "tree /" + "/".join(path)
+
+
+EVERYTHING: Final[Locks] = {_tree(()): True}
+"""Locks that nobody else can have a part of."""
+
+
+def path_of(decoded: str) -> Path:
+    """The path of a URL path, percent-decoded already. A slash too many changes nothing, as Kinto redirects it."""
+    segments = tuple(segment for segment in decoded.split("/") if segment)
+    return segments[1:] if segments and segments[0][:1] == "v" and segments[0][1:].isdecimal() else segments
+
+
+def batched(body: Any) -> Iterator[tuple[str, Path, bool]]:
+    """Method and path of each part of a batch as Kinto reads them, and whether it says by itself whose it is.
+
+    Nothing of what Kinto refuses: https://docs.kinto-storage.org/en/stable/api/1.x/batch.html
+    """
+    requests = body.get("requests") if isinstance(body, dict) else None
+    defaults = body.get("defaults") if isinstance(body, dict) else None
+    defaults = defaults if isinstance(defaults, dict) else {}
+    for request in requests if isinstance(requests, list) else ():
+        if isinstance(request, dict):
+            part = {**defaults, **request}
+            method, path = part.get("method") or "GET", part.get("path")
+            if isinstance(method, str) and isinstance(path, str):
+                owned = any(_has_credentials(given.get("headers")) for given in (defaults, request))
+                yield method, path_of(unquote(path.partition("?")[0])), owned
+
+
+def _has_credentials(headers: Any) -> bool:
+    return isinstance(headers, dict) and any(str(name).lower() == "authorization" for name in headers)
+
+
+def writing(method: str, path: Path) -> Locks:
+    """Locks of a request that is not a read."""
+    if path[0] in {"__flush__", "__user_data__"}:
+        return EVERYTHING
+    here = path[:_RECORD]
+    members = here[: len(here) - 1 + len(here) % 2]  # a list has an odd number of segments
+    below = {_tree(here): True} if method == "DELETE" and here == path else {}
+    return {**staying(here), _list(members): True, **below}
+
+
+def staying(path: Path) -> Locks:
+    """Locks of who relies on it that nothing above the path is deleted meanwhile."""
+    return {_tree(path[:length]): False for length in range(len(path))}
+
+
+def listed(*path: str) -> Locks:
+    """Locks of who adds something to a list besides what the request says."""
+    return {_list(path): True}
+
+
+def whole(*path: str) -> Locks:
+    """Locks of who may write anywhere below the path."""
+    return {_tree(path): True}
+
+
+def merged(parts: Iterable[Locks]) -> Locks:
+    """All of them; exclusively what one of them needs so."""
+    together: dict[str, bool] = {}
+    for part in parts:
+        for name, exclusive in part.items():
+            together[name] = exclusive or together.get(name, False)
+    return together
+
+
+def ordered(locks: Locks) -> list[tuple[int, bool]]:
+    """Keys of 64 bits, in the order in which everybody takes them: so nobody waits for somebody who waits for him."""
+    return sorted((_key(name), exclusive) for name, exclusive in locks.items())
+
+
+def _key(name: str) -> int:
+    digest = blake2b(name.encode(errors="surrogatepass"), digest_size=8, person=_NAMESPACE).digest()
+    return int.from_bytes(digest, "big", signed=True)
