@@ -1,12 +1,18 @@
-"""What all tests share: one real Kinto for the session, and a client of it that records what goes over the wire."""
+"""What all tests share: one real Kinto for the session, and a client of it that records what goes over the wire.
+
+That Kinto is the embedded one. Where ``KINTO_MODELS_TEST_POSTGRES`` has the URL of a PostgreSQL, each test that uses it
+runs a second time against Kinto as in production (``tests/production.py``). The marker ``memory`` is on those that cannot,
+and says why.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -16,6 +22,9 @@ from kinto_models.embedded import EmbeddedServer
 from kinto_models.protocol.messages import Request, Response
 from kinto_models.transports.base import SENT, Transport
 from tests.loopback import Loopback
+from tests.production import ACCOUNTS, Production
+
+POSTGRES: Final = os.environ.get("KINTO_MODELS_TEST_POSTGRES", "")
 
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 settings.load_profile("suite")
@@ -70,9 +79,17 @@ class Telling(Wire):
             SENT.reset(token)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if POSTGRES and "server" in metafunc.fixturenames:
+        only_memory = metafunc.definition.get_closest_marker("memory") is not None
+        backends = ["memory"] if only_memory else ["memory", "postgresql"]
+        metafunc.parametrize("server", backends, indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
-def server() -> Iterator[EmbeddedServer]:
-    server = EmbeddedServer({"alice": "s3cret", "bob": "hunter2"}, {})
+def server(request: pytest.FixtureRequest) -> Iterator[EmbeddedServer | Production]:
+    in_production = getattr(request, "param", "memory") == "postgresql"
+    server = Production(POSTGRES) if in_production else EmbeddedServer(ACCOUNTS, {})
     yield server
     server.stop()
 
