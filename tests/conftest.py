@@ -1,8 +1,8 @@
 """What all tests share: one real Kinto for the session, and a client of it that records what goes over the wire.
 
 That Kinto is the embedded one. Where ``KINTO_MODELS_TEST_POSTGRES`` has the URL of a PostgreSQL, each test that uses it
-runs a second time against Kinto as in production (``tests/production.py``). The marker ``memory`` is on those that cannot,
-and says why.
+runs a second time against Kinto as in production (``tests/production.py``). The marker ``memory`` is on those that
+cannot, and says why.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -79,19 +79,50 @@ class Telling(Wire):
             SENT.reset(token)
 
 
+Serve: TypeAlias = "Callable[..., EmbeddedServer | Production]"
+"""``serve("paged", {"kinto.paginate_by": "2"})``: a server for the session, the same one under the same name."""
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if POSTGRES and "server" in metafunc.fixturenames:
-        only_memory = metafunc.definition.get_closest_marker("memory") is not None
-        backends = ["memory"] if only_memory else ["memory", "postgresql"]
-        metafunc.parametrize("server", backends, indirect=True, scope="session")
+    if POSTGRES and "backend" in metafunc.fixturenames:
+        marked = [name for name in ("memory", "postgresql") if metafunc.definition.get_closest_marker(name)]
+        metafunc.parametrize("backend", marked or ["memory", "postgresql"], indirect=True, scope="session")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not POSTGRES:  # which tests/server/test_postgresql.py says, once
+        without = [item for item in items if item.get_closest_marker("postgresql")]
+        items[:] = [item for item in items if item not in without]
+        config.hook.pytest_deselected(items=without)
 
 
 @pytest.fixture(scope="session")
-def server(request: pytest.FixtureRequest) -> Iterator[EmbeddedServer | Production]:
-    in_production = getattr(request, "param", "memory") == "postgresql"
-    server = Production(POSTGRES) if in_production else EmbeddedServer(ACCOUNTS, {})
-    yield server
-    server.stop()
+def backend(request: pytest.FixtureRequest) -> str:
+    """What the servers of this test store in."""
+    backend: str = getattr(request, "param", "memory")
+    return backend
+
+
+@pytest.fixture(scope="session")
+def serve(backend: str) -> Iterator[Serve]:
+    servers: dict[str, EmbeddedServer | Production] = {}
+
+    def serve(name: str, settings: Mapping[str, str]) -> EmbeddedServer | Production:
+        if name not in servers:
+            in_production = backend == "postgresql"
+            servers[name] = (
+                Production(POSTGRES, settings=settings) if in_production else EmbeddedServer(ACCOUNTS, settings)
+            )
+        return servers[name]
+
+    yield serve
+    for server in servers.values():
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def server(serve: Serve) -> EmbeddedServer | Production:
+    return serve("server", {})
 
 
 @pytest.fixture

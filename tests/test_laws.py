@@ -234,6 +234,7 @@ def same_json(a: Any, b: Any) -> bool:
     return json.dumps(a, sort_keys=True, default=str) == json.dumps(b, sort_keys=True, default=str)
 
 
+@pytest.mark.memory("the answer of PostgreSQL to a write has the float, and to a read an integer of the same digits")
 @pytest.mark.parametrize("value", [2**63, 2**70, -(2**70)])
 def test_an_instance_shows_what_the_server_made_of_a_number_that_it_cannot_hold(kinto: Client, value: int) -> None:
     records = kinto.repository(Record, bucket="todo", collection="tasks")

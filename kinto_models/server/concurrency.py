@@ -62,7 +62,7 @@ def includeme(config: Any) -> None:
 def _seconds(value: Any) -> float:
     try:
         seconds = float(value)
-    except ValueError:
+    except (TypeError, ValueError):
         seconds = 0
     if not 0 < seconds < float("inf"):
         raise ConfigurationError(f"kinto.{_TIMEOUT} must be a number of seconds above 0, not {value!r}")

@@ -13,6 +13,7 @@ from kinto_models.protocol import operations
 from kinto_models.protocol.bodies import envelope
 from kinto_models.protocol.filters import Query
 from kinto_models.protocol.paths import Plural, buckets, collections, records
+from tests.conftest import Serve
 
 
 class Kinto:
@@ -44,8 +45,8 @@ class Kinto:
 
 
 @pytest.fixture(scope="session")
-def real() -> Iterator[Kinto]:
-    client = Client.embedded(retry=0)
+def real(serve: Serve) -> Iterator[Kinto]:
+    client = Client(serve("protocol", {}).url, auth=("alice", "s3cret"), retry=0)
     yield Kinto(client)
     client.close()
 

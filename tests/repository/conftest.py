@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 import pytest
 
 from kinto_models import AsyncClient, Client
-from kinto_models.embedded import EmbeddedServer
 from kinto_models.repository.batch import Collected
+from tests.conftest import Serve
 from tests.proxy import Proxy
 
 ALICE = ("alice", "s3cret")
@@ -50,18 +50,9 @@ def opened(request: pytest.FixtureRequest) -> Opened:
 
 
 @pytest.fixture(scope="session")
-def limited() -> Iterator[Callable[[int], str]]:
+def limited(serve: Serve) -> Callable[[int], str]:
     """The address of a server that takes so many requests in one batch; one server for each number."""
-    servers: dict[int, EmbeddedServer] = {}
-
-    def url(limit: int) -> str:
-        if limit not in servers:
-            servers[limit] = EmbeddedServer(dict([ALICE]), {"kinto.batch_max_requests": str(limit)})
-        return servers[limit].url
-
-    yield url
-    for server in servers.values():
-        server.stop()
+    return lambda limit: serve(f"limited to {limit}", {"kinto.batch_max_requests": str(limit)}).url
 
 
 @contextmanager

@@ -783,4 +783,6 @@ def test_an_integer_that_the_server_would_make_a_float_of_is_refused(
     assert wire.sent == []
     free = Counted.model_validate({"share": float(2**70), "more": 2**70})
     free.save()
-    assert Counted.get(free.id).model_extra == free.model_extra == {"more": pytest.approx(2.0**70)}
+    # PostgreSQL keeps the digits of that float, and so an integer close to it comes back from there.
+    for each in (free, Counted.get(free.id)):
+        assert each.model_extra == {"more": pytest.approx(2.0**70)}

@@ -57,10 +57,11 @@ def test_batches_that_go_through_buckets_in_opposite_orders_all_succeed(write: W
 def test_batches_into_collections_of_their_own_do_not_refuse_each_other_in_the_history(write: Writer) -> None:
     def fill(number: int) -> list[int]:
         path = f"{COLLECTION}{number or ''}/records/w"
-        return [status for turn in range(6) for status in write.batch(*(("PUT", f"{path}{turn}-{n}", {}) for n in range(8)))]
+        batches = [[("PUT", f"{path}{turn}-{part}", {}) for part in range(8)] for turn in range(6)]
+        return [status for parts in batches for status in write.batch(*parts)]
 
-    numbers = (0, 2)
-    assert [set(each) for each in at_once(*[partial(fill, number) for number in numbers])] == [{201}] * 2
+    statuses = at_once(*[partial(fill, number) for number in (0, 2)])
+    assert [set(each) for each in statuses] == [{201}] * 2
 
 
 def test_a_list_is_deleted_as_it_was_read_or_not_at_all(write: Writer) -> None:
@@ -135,9 +136,9 @@ def test_what_the_default_bucket_makes_by_itself_outlives_it_no_more_than_the_re
         write("GET", "/buckets/default")
         asked = partial(write, "GET", path) if method == "GET" else partial(write, "PUT", f"{path}/r", {})
         statuses = [each.status_code for each in at_once(asked, partial(write, "DELETE", "/buckets/default"))]
-        assert statuses in ([200 if method == "GET" else 201, 200],)
+        assert statuses == [200 if method == "GET" else 201, 200]
         real = write("GET", "/").json()["user"]["bucket"]
         exists = real in write.ids("/buckets")
-        # Whoever was last: the collection is there only if the bucket is. Asking for the bucket makes it again, if it is not.
+        # Whoever was last, the collection is there only if the bucket is. This question makes the bucket again.
         assert write.ids("/buckets/default/collections") == ({f"c{turn}"} if exists else set())
         write("DELETE", "/buckets/default")

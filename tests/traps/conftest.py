@@ -13,7 +13,7 @@ import requests
 from kinto_models import Client, Record
 from kinto_models.embedded import EmbeddedServer
 from kinto_models.protocol.messages import Request, Response
-from tests.conftest import Wire
+from tests.conftest import Serve, Wire
 
 RECORDS = "/buckets/todo/collections/tasks/records"
 T1 = f"{RECORDS}/t1"
@@ -64,16 +64,15 @@ def raw(server: EmbeddedServer, kinto: Client) -> Raw:
 
 
 @pytest.fixture
-def paged() -> Iterator[Client]:
+def paged(serve: Serve) -> Iterator[Client]:
     """The active client of a server that gives two objects to a page; six records are there."""
-    server = EmbeddedServer(dict([ALICE, BOB]), {"kinto.paginate_by": "2"})
-    with Client(server.url, auth=ALICE) as kinto:
+    with Client(serve("paged", {"kinto.paginate_by": "2"}).url, auth=ALICE) as kinto:
+        kinto.buckets.delete_all()
         kinto.bucket("todo").save()
         kinto.bucket("todo").collection("tasks").save()
         records = kinto.repository(Record, bucket="todo", collection="tasks")
         records.create_many(Record.model_validate({"id": f"t{n}", "n": n}) for n in range(6))
         yield kinto
-    server.stop()
 
 
 @pytest.fixture

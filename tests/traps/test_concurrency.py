@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from kinto_models import AlreadyExistsError, Client, ConflictError, NotFoundError, NotSavedError, Record, ServerIds
+from kinto_models.embedded import EmbeddedServer
 from kinto_models.models.state import Snapshot
 from kinto_models.models.stored import attach
 from kinto_models.protocol import operations
 from kinto_models.protocol.etags import format_etag
 from kinto_models.protocol.paths import records
 from tests.conftest import Wire
-from tests.traps.conftest import RECORDS, T1, Raw
+from tests.traps.conftest import ALICE, RECORDS, T1, Raw
 
 
 class Task(Record, bucket="todo", collection="tasks"):
@@ -120,8 +122,19 @@ def test_a_conflict_has_what_is_there_now_and_the_next_save_checks_that(task: Ta
     assert raw.data("GET", T1)["done"]
 
 
-def test_two_writes_at_the_same_moment_can_both_be_accepted(
-    kinto: Client, task: Task, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def stock() -> Iterator[Client]:
+    """The active client of a server without the plugin that makes the check and the write one step."""
+    server = EmbeddedServer(dict([ALICE]), {"kinto.includes": "kinto.plugins.accounts"})
+    with Client(server.url, auth=ALICE) as kinto:
+        kinto.bucket("todo").save()
+        kinto.bucket("todo").collection("tasks").save()
+        yield kinto
+    server.stop()
+
+
+def test_two_writes_at_the_same_moment_can_both_be_accepted_without_the_plugin(
+    stock: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No client can prevent it: the server checks first and writes then. Whoever looks again is told."""
     from kinto.core.resource.model import Model  # which warns, but for the embedded server, which is there by now
@@ -132,10 +145,11 @@ def test_two_writes_at_the_same_moment_can_both_be_accepted(
         both_were_checked.wait(10)
         return update(*args, **kwargs)
 
+    Task(id="t1", title="x").save()
     monkeypatch.setattr(Model, "update_object", late)
     mine, theirs = Task.get("t1"), Task.get("t1")
     mine.title, theirs.done = "mine", True
-    threads = [threading.Thread(target=kinto.repository(Task).save, args=(each,)) for each in (mine, theirs)]
+    threads = [threading.Thread(target=stock.repository(Task).save, args=(each,)) for each in (mine, theirs)]
     for thread in threads:
         thread.start()
     for thread in threads:

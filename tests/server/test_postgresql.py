@@ -1,0 +1,51 @@
+"""Kinto on PostgreSQL, as in production: the server under test, and what only a database can show."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+import requests
+
+from kinto_models import Client
+from tests.conftest import POSTGRES
+from tests.production import Production
+from tests.server.conftest import ALICE, COUNTER, RECORDS, Writer, at_once
+
+
+@pytest.mark.skipif(not POSTGRES, reason="KINTO_MODELS_TEST_POSTGRES has no URL: nothing was tested on PostgreSQL")
+def test_the_suite_runs_on_postgresql_too() -> None:
+    with Production(POSTGRES, plugin=False, workers=2) as server, Client(server.url, auth=ALICE) as client:
+        assert "concurrency" not in client.server_info().capabilities
+        killed = server.workers()
+        assert len(killed) == 2
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+        while len({*server.workers()} - {*killed}) < 2:
+            time.sleep(0.01)
+        client.bucket("b").save()
+    with pytest.raises(OSError, match="refused"):
+        requests.get(server.url, timeout=5)
+
+
+@pytest.mark.postgresql
+def test_after_a_409_the_rest_of_a_batch_is_locked_again(write: Writer) -> None:
+    """Kinto ends the transaction there, and does the rest in another one."""
+    earlier = write("PUT", f"{RECORDS}/earlier", {}).json()["data"]["last_modified"]
+    write("PUT", f"{RECORDS}/latest", {})
+    clash = {"method": "PUT", "path": f"{RECORDS}/clash", "body": {"data": {"last_modified": earlier}}}
+
+    def add() -> None:
+        added = 0
+        while added < 8:
+            read = write("GET", COUNTER)
+            change = {"data": {"n": read.json()["data"]["n"] + 1}}
+            add = {"method": "PATCH", "path": COUNTER, "body": change, "headers": {"If-Match": read.headers["ETag"]}}
+            first, second = write.send("POST", "/batch", {"requests": [clash, add]}).json()["responses"]
+            assert first["status"] == 409
+            added += second["status"] == 200
+
+    at_once(*[add] * 4)
+    assert write("GET", COUNTER).json()["data"]["n"] == 32

@@ -1,0 +1,98 @@
+"""Who waits for a lock, for how long, and that every lock is given back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.conftest import Serve
+from tests.server.conftest import ALICE, COLLECTION, COUNTER, RECORDS, Writer, at_once, writer
+
+BOB = ("bob", "hunter2")
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory, backend: str) -> Path:
+    return tmp_path_factory.mktemp(backend)
+
+
+@pytest.fixture
+def held(serve: Serve, folder: Path) -> Writer:
+    """Of a server where a write can be made to last or to fail (``tests/server/held.py``); others wait two seconds."""
+    listener = "kinto.event_listeners"
+    settings = {
+        "kinto.includes": "kinto.plugins.accounts kinto_models.server.concurrency",
+        "kinto.concurrency.lock_timeout_seconds": "2",
+        "kinto.retry_after_seconds": "7",
+        listener: "held",
+        f"{listener}.held.use": "tests.server.held",
+        f"{listener}.held.folder": str(folder),
+    }
+    return writer(serve("held", settings).url)
+
+
+@pytest.fixture
+def lasting(held: Writer, folder: Path) -> Iterator[None]:
+    """A write to the records lasts until the end of the test."""
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(held, "PUT", f"{RECORDS}/long", {"hold": True})
+        while not (folder / "holding").exists():
+            assert not answer.done()
+            time.sleep(0.01)
+        yield
+        (folder / "release").touch()
+        assert answer.result().status_code == 201
+    (folder / "holding").unlink()
+    (folder / "release").unlink()
+
+
+def test_a_write_that_waits_too_long_is_asked_to_come_back(held: Writer, lasting: None) -> None:
+    refused = held("PUT", f"{RECORDS}/r", {})
+    assert (refused.status_code, refused.headers["Retry-After"], refused.json()["errno"]) == (503, "7", 201)
+    assert held.batch(("PUT", f"{RECORDS}/r", {})) == [503]
+
+
+def test_reads_do_not_wait(held: Writer, lasting: None) -> None:
+    assert "counter" in held.ids()
+    assert held("GET", COUNTER).status_code == 200
+    assert held.batch(("GET", COUNTER, {})) == [200]
+
+
+@pytest.mark.postgresql
+def test_writes_elsewhere_do_not_wait(held: Writer, lasting: None) -> None:
+    assert held("PUT", f"{COLLECTION}2/records/r", {}).status_code == 201
+    assert held("PATCH", COLLECTION, {"displayed": True}).status_code == 200
+
+
+REFUSED = {
+    "a 412": (412, ("PATCH", COUNTER), {"headers": {"If-Match": '"1"'}, "json": {"data": {}}}),
+    "a creation that comes late": (412, ("PUT", COUNTER), {"headers": {"If-None-Match": "*"}, "json": {"data": {}}}),
+    "an unknown record": (404, ("DELETE", f"{RECORDS}/none"), {}),
+    "an unknown collection": (404, ("PUT", "/buckets/b/collections/none/records/r"), {"json": {"data": {}}}),
+    "an unknown path": (404, ("PUT", "/nowhere"), {}),
+    "a wrong id": (400, ("PUT", f"{RECORDS}/*"), {"json": {"data": {}}}),
+    "no JSON": (400, ("PUT", f"{RECORDS}/r"), {"data": "{", "headers": {"Content-Type": "application/json"}}),
+    "no JSON in a batch": (400, ("POST", "/batch"), {"data": "{", "headers": {"Content-Type": "application/json"}}),
+    "a wrong batch": (400, ("POST", "/batch"), {"json": {"requests": [{"method": "PUT", "path": COUNTER, "body": 5}]}}),
+    "a wrong method": (405, ("POST", COUNTER), {"json": {"data": {}}}),
+    "a slash too many": (307, ("PUT", f"{COUNTER}/"), {"json": {"data": {}}, "allow_redirects": False}),
+    "somebody else": (403, ("PUT", f"{RECORDS}/r"), {"json": {"data": {}}, "auth": BOB}),
+    "nobody": (401, ("PUT", f"{RECORDS}/r"), {"json": {"data": {}}, "auth": None}),
+    "a failure": (500, ("PUT", f"{RECORDS}/r"), {"json": {"data": {"fail": True}}}),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_write_that_is_refused_holds_nobody_up(held: Writer, case: str) -> None:
+    status, (method, path), options = REFUSED[case]
+    sent = {"auth": ALICE, **options}
+    assert requests.request(method, held.url + path, timeout=30, **sent).status_code == status
+    # All threads of the embedded server: one of them would have kept the lock, and could take it again.
+    after = at_once(*(partial(held, "PUT", f"{RECORDS}/after{number}", {}) for number in range(4)))
+    assert [answer.status_code for answer in after] == [201] * 4
