@@ -15,11 +15,13 @@
     │   ├── NoResultError                 (LookupError) ``one()`` found nothing
     │   ├── MultipleResultsError          (LookupError) ``one()`` found more than one
     │   ├── NotSentError                  (RuntimeError) a part of a batch was not sent
+    │   ├── BackoffError                  (RuntimeError) the server asked for no requests for a while; nothing was sent
     │   └── RefusedError                  the server refused the request: any 4xx
     │       ├── InvalidRequestError       (ValueError) 400
     │       ├── UnauthorizedError         (PermissionError) 401
     │       ├── ForbiddenError            (PermissionError) 403
     │       ├── NotFoundError             (LookupError) 404
+    │       ├── AbortedError              409: the server took it back, because another write came in between
     │       ├── ConflictError             412: it changed since it was read
     │       │   └── AlreadyExistsError    412: it was to be created, and is there
     │       ├── EndOfLifeError            410: the service has ended
@@ -38,7 +40,8 @@
     │   ├── TimedOutError                 (TimeoutError)
     │   │   ├── ConnectTimeoutError
     │   │   └── ReadTimeoutError
-    │   └── BrokenAnswerError             the answer broke off, or cannot be decoded
+    │   ├── BrokenAnswerError             the answer broke off, or cannot be decoded
+    │   └── UncertainOutcomeError         a write that may have been carried out, and may not
     └── BatchError                        some requests of a batch failed; each failure has its own error
 
 Errors are data: each has typed attributes, survives pickle, and holds no credentials (requests are named by method
@@ -52,7 +55,9 @@ from typing import Any, Generic, Protocol, cast
 from typing_extensions import TypeVar
 
 __all__ = [
+    "AbortedError",
     "AlreadyExistsError",
+    "BackoffError",
     "BatchError",
     "BrokenAnswerError",
     "CallerError",
@@ -92,6 +97,7 @@ __all__ = [
     "TransportError",
     "UnauthorizedError",
     "UnavailableError",
+    "UncertainOutcomeError",
     "UnknownPermissionsError",
 ]
 
@@ -176,6 +182,17 @@ class NotSentError(CallerError, RuntimeError):
     """
 
 
+class BackoffError(CallerError, RuntimeError):
+    """The server asked its clients to send nothing for a while, which is not over. Nothing was sent
+    (https://docs.kinto-storage.org/en/stable/api/1.x/backoff.html).
+
+    Attributes:
+        retry_after: seconds that are left of it.
+    """
+
+    retry_after: float = 0.0
+
+
 class StatusError(KintoError):
     """What every answer with an error status carries.
 
@@ -227,6 +244,12 @@ class NotFoundError(RefusedError, LookupError):
 class EndOfLifeError(RefusedError):
     """410: the service, or this version of its API, has ended; the message says where it goes on, if it does
     (https://docs.kinto-storage.org/en/stable/api/1.x/deprecation.html).
+    """
+
+
+class AbortedError(RefusedError):
+    """409: the server took back what it had begun, because another write came in between; nothing was done. Within a
+    batch that is so of all that comes before it (https://github.com/Kinto/kinto/issues/624).
     """
 
 
@@ -324,9 +347,11 @@ class TransportError(KintoError):
 
     Attributes:
         request: method and path of the request.
+        sent: whether any of the request may have reached the server; where it is False nothing was done.
     """
 
     request: str = ""
+    sent: bool = True
 
 
 class ConnectionFailedError(TransportError, ConnectionError):
@@ -355,6 +380,25 @@ class ReadTimeoutError(TimedOutError):
 
 class BrokenAnswerError(TransportError):
     """The answer broke off, or its encoding is not what its headers say; the request may have been carried out."""
+
+
+class UncertainOutcomeError(TransportError):
+    """A write that may have been carried out, and may not: its answer did not arrive, and what the server has tells
+    neither. The instance is as it was before.
+
+    The ``__cause__`` is what went wrong. ``refresh()`` shows what is there.
+
+    Attributes:
+        mine: the instance that was to be written, or None where there is none.
+        base: the object as it was read, or None.
+        theirs: the object as the server had it afterwards, or None where that was not seen.
+        refusal: what the server answered to a later try, or None where it did not answer.
+    """
+
+    mine: Any = None
+    base: Any = None
+    theirs: Any = None
+    refusal: StatusError | None = None
 
 
 class BatchError(KintoError):

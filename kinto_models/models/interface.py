@@ -443,7 +443,7 @@ class Objects(Protocol[R]):
 
         Parameters:
             since: milliseconds to begin at; None for now.
-            interval: seconds between two requests. The server's ``Backoff`` counts where it is longer
+            interval: seconds between two requests, or more where the server asks for more by ``Backoff``
                 (https://docs.kinto-storage.org/en/stable/api/1.x/backoff.html).
 
         Raises:

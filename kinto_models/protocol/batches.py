@@ -21,7 +21,7 @@ _PATH: Final = "/batch"
 _DEFAULT_LIMIT: Final = 25
 _UNLIMITED: Final = 500
 """Parts of one request where the server sets no limit: enough to spare the requests, little enough to wait for."""
-_CONFLICT: Final = 409
+_ABORTED: Final = 409
 
 
 def batchable(request: Request) -> bool:
@@ -44,12 +44,9 @@ def batch(operations: Sequence[Operation[Any]]) -> Operation[list[Any]]:
         if response.status != 200:
             raise error_of(request, response)
         answers = _answers(response, len(operations))
-        # A 409 takes back what came before it in the same batch, whatever its answers said
-        # (kinto.core.views.batch aborts the transaction).
-        aborted = next((answer for answer in answers if answer.status == _CONFLICT), None)
-        return [_read(operation, aborted or answer) for operation, answer in zip(operations, answers, strict=True)]
+        return [_read(operation, answer) for operation, answer in zip(operations, _standing(answers), strict=True)]
 
-    return Operation(request, decode)
+    return Operation(request, decode, all(operation.repeatable for operation in operations))
 
 
 def limit_of(told: bytes) -> int:
@@ -102,7 +99,7 @@ class _Headers(Mapping[str, str]):
 def _answers(response: Response, expected: int) -> list[Response]:
     try:
         listed = json.loads(response.body)["responses"]
-        answers = [_answer(part, response.root) for part in listed]
+        answers = [_answer(part, response) for part in listed]
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         answers = []
     if len(answers) != expected:
@@ -112,12 +109,21 @@ def _answers(response: Response, expected: int) -> list[Response]:
     return answers
 
 
-def _answer(part: Any, root: str) -> Response:
+def _standing(answers: list[Response]) -> list[Response]:
+    """The answers, each as it holds in the end: a 409 takes back what came before it, whatever was said of that
+    (kinto.core.views.batch aborts the transaction).
+    """
+    aborted = max((index for index, answer in enumerate(answers) if answer.status == _ABORTED), default=-1)
+    return [answers[aborted] if index < aborted else answer for index, answer in enumerate(answers)]
+
+
+def _answer(part: Any, response: Response) -> Response:
     body, status = part.get("body"), part["status"]
     if isinstance(status, bool) or not isinstance(status, int):
         raise TypeError(status)
     # Written again, because whoever reads it expects the bytes of an answer of its own.
-    return Response(status, _Headers({**(part.get("headers") or {})}), json.dumps(body).encode() if body else b"", root)
+    told, text = _Headers({**(part.get("headers") or {})}), json.dumps(body).encode() if body else b""
+    return Response(status, told, text, response.root, response.again)
 
 
 def _read(operation: Operation[Any], answer: Response) -> Any:

@@ -7,9 +7,9 @@ sends it adds the rest. That is also why an error or a log line may name a reque
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 __all__ = [
     "Ahead",
@@ -35,6 +35,8 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 _NO_HEADERS: Mapping[str, str] = {}
+_IDEMPOTENT: Final = ("GET", "HEAD", "PUT", "DELETE")
+_CONDITIONS: Final = frozenset({"If-Match", "If-None-Match"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +75,14 @@ class Response:
         headers: a mapping whose ``get`` ignores case.
         body: the bytes, decompressed.
         root: the absolute address of the server's root, to which targets are relative.
+        again: whether an earlier try of the request may have been carried out, of which no answer is known.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
     root: str
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +92,31 @@ class Operation(Generic[T]):
     Attributes:
         request: what to send.
         decode: turns the answer into the result, or raises an error of the tree.
+        idempotent: whether carrying it out twice does the same as once; None where its method and its condition tell.
     """
 
     request: Request
     decode: Callable[[Response], T]
+    idempotent: bool | None = None
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it may be sent again when nobody knows what became of it: a condition that the first try made untrue
+        refuses the second (RFC 9110, 9.2.2 and 13.1).
+        """
+        if self.idempotent is not None:
+            return self.idempotent
+        return self.request.method in _IDEMPOTENT or not _CONDITIONS.isdisjoint(self.request.headers)
 
     def map(self, function: Callable[[T], U]) -> Operation[U]:
         """The same request, its result passed through ``function``."""
         decode = self.decode
-        return Operation(self.request, lambda response: function(decode(response)))
+        return Operation(self.request, lambda response: function(decode(response)), self.idempotent)
+
+    def again(self) -> Operation[T]:
+        """The same, once it was sent and nobody knows what became of it."""
+        decode = self.decode
+        return Operation(self.request, lambda response: decode(replace(response, again=True)), self.idempotent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +150,15 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Asks for nothing to be done for a while."""
+    """Asks for nothing to be done for a while.
+
+    Attributes:
+        seconds: how long.
+        why: what for, in the log; not logged where it is empty.
+    """
 
     seconds: float
+    why: str = ""
 
 
 Step: TypeAlias = "Operation[Any] | Ahead[Any] | Started | Call | Pause"

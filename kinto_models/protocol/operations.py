@@ -19,7 +19,7 @@ from kinto_models.protocol.etags import IF_ABSENT, if_match, if_none_match, time
 from kinto_models.protocol.filters import Query, Sort
 from kinto_models.protocol.messages import Operation, Request, Response
 from kinto_models.protocol.paths import Plural
-from kinto_models.protocol.refusals import backoff_of, error_of
+from kinto_models.protocol.refusals import error_of
 
 __all__ = [
     "Answer",
@@ -77,7 +77,6 @@ class Listing:
         request: what was asked.
         next_page: the address that the server gave for the next page, unchecked, or None on the last.
         root: the server's root.
-        backoff: seconds that the server asks its clients to wait before they come again.
         cache_control: the header of this name, or None.
     """
 
@@ -86,7 +85,6 @@ class Listing:
     request: Request
     next_page: str | None
     root: str
-    backoff: float = 0.0
     cache_control: str | None = None
 
     def alive(self) -> Listing:
@@ -110,21 +108,23 @@ def _is_tombstone(each: Any) -> bool:
     return each.get("deleted") is True and each.keys() == _TOMBSTONE
 
 
-def _operation(request: Request, read: Callable[[Response], T], *accepted: int) -> Operation[T]:
+def _operation(
+    request: Request, read: Callable[[Response], T], *accepted: int, idempotent: bool | None = None
+) -> Operation[T]:
     def decode(response: Response) -> T:
         if response.status in accepted:
             return read(response)
         raise error_of(request, response)
 
-    return Operation(request, decode)
+    return Operation(request, decode, idempotent)
 
 
-def _one(request: Request, *accepted: int) -> Operation[Answer]:
+def _one(request: Request, *accepted: int, idempotent: bool | None = None) -> Operation[Answer]:
     def read(response: Response) -> Answer:
         told = response.headers.get("Cache-Control")
         return Answer(response.body, timestamp_of(response), response.status == 201, request, told)
 
-    return _operation(request, read, *accepted)
+    return _operation(request, read, *accepted, idempotent=idempotent)
 
 
 def hello() -> Operation[bytes]:
@@ -170,7 +170,8 @@ def replace(place: Plural, object_id: str, body: bytes, *, only: int | None) -> 
 def patch(place: Plural, object_id: str, change: Patch, *, only: int | None, light: bool = False) -> Operation[Answer]:
     """Changes an object, ``only`` if its timestamp is this one. A ``light`` answer has the fields only that changed."""
     headers = {"Content-Type": change.content_type, **if_match(only), **(_LIGHT if light else {})}
-    return _one(Request("PATCH", place.object(object_id), headers, change.body), 200)
+    idempotent = True if change.content_type == BASIC else None  # a list can be added to twice
+    return _one(Request("PATCH", place.object(object_id), headers, change.body), 200, idempotent=idempotent)
 
 
 def delete(place: Plural, object_id: str, *, only: int | None) -> Operation[Answer]:
@@ -183,9 +184,11 @@ def _list(request: Request) -> Operation[Listing]:
         next_page = response.headers.get("Next-Page")
         body = _NOTHING if response.status == 304 else response.body
         told = response.headers.get("Cache-Control")
-        return Listing(body, timestamp_of(response), request, next_page, response.root, backoff_of(response), told)
+        return Listing(body, timestamp_of(response), request, next_page, response.root, told)
 
-    return _operation(request, read, 200, *([304] if "If-None-Match" in request.headers else []))
+    # Deleted once more, a page is another one.
+    again = False if request.method == "DELETE" else None
+    return _operation(request, read, 200, *([304] if "If-None-Match" in request.headers else []), idempotent=again)
 
 
 def get_list(place: Plural, query: Query) -> Operation[Listing]:

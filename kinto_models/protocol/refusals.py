@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from kinto_models.errors import (
+    AbortedError,
     AlreadyExistsError,
     ConflictError,
     EndOfLifeError,
@@ -24,17 +25,19 @@ from kinto_models.errors import (
     TooManyRequestsError,
     UnauthorizedError,
     UnavailableError,
+    UncertainOutcomeError,
 )
 from kinto_models.protocol.messages import Request, Response
 from kinto_models.types import EndOfLifeWarning
 
-__all__ = ["error_of", "retry_after"]
+__all__ = ["alert_of", "answer_of", "backoff_of", "error_of", "retry_after", "uncertain"]
 
 _BY_STATUS: dict[int, type[StatusError]] = {
     400: InvalidRequestError,
     401: UnauthorizedError,
     403: ForbiddenError,
     404: NotFoundError,
+    409: AbortedError,
     410: EndOfLifeError,
     412: ConflictError,
     429: TooManyRequestsError,
@@ -56,11 +59,32 @@ _SHOWN = 120
 def error_of(request: Request, response: Response) -> KintoError:
     """The error for an answer that is not the success of this request."""
     if 400 <= response.status <= 599:
-        return _refusal(request, response)
+        refusal = _refusal(request, response)
+        # What is invalid was so the first time, and of what the server fails at nobody knows anything anyway.
+        sure = not response.again or request.safe or isinstance(refusal, (InvalidRequestError, ServerFailedError))
+        return refusal if sure else uncertain(request, refusal)
     if 300 <= response.status <= 399 and response.status != 304:
         return _redirect(request, response)
     unasked = " that was not asked for" if response.status == 304 else ""
     return InvalidAnswerError(f"{request.line}: the server answered a {response.status}{unasked}, which is not Kinto's")
+
+
+def uncertain(request: Request, outcome: KintoError) -> UncertainOutcomeError:
+    """The error of a write of which nobody knows whether it was carried out, by what came of its last try."""
+    error = UncertainOutcomeError(
+        f"{request.line}: it may have been carried out, and may not: a try of it was not answered, and then: {outcome}"
+        if isinstance(outcome, StatusError)
+        else f"{request.line}: it may have been carried out, and may not: {outcome}"
+    )
+    error.request, error.__cause__ = request.line, outcome
+    error.refusal = outcome if isinstance(outcome, StatusError) else None
+    return error
+
+
+def answer_of(error: StatusError) -> Response:
+    """The answer that an error was made of, as far as it matters to sending again."""
+    headers = {} if error.retry_after is None else {"Retry-After": f"{error.retry_after:.0f}"}
+    return Response(error.status, headers, b"", "")
 
 
 def retry_after(response: Response) -> float | None:

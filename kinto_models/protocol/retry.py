@@ -1,39 +1,63 @@
-"""When to send a request again, and after how long: pure, without clock, randomness or sleep.
+"""When to send a request again, and after how long: pure, its clock and its dice handed in, and never asleep.
 
-Sent again are reads that met a broken wire or a failing server, and anything that a 429 or a 503 asks to be sent again
-by ``Retry-After`` (https://docs.kinto-storage.org/en/stable/api/1.x/backoff.html): such a request was not carried out.
+A request is sent again where it certainly was not carried out and that may change: nothing of it was sent, or the
+server says so by a 409, a 429 or a ``Retry-After`` (https://docs.kinto-storage.org/en/stable/api/1.x/backoff.html). Where
+nobody knows whether it was, it is sent again if it only reads, or if a second time does no more than the first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from dataclasses import dataclass
-from typing import Final, TypeAlias, TypeVar
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 
-from kinto_models.errors import TLSError, TransportError
+from kinto_models.errors import BackoffError, NoClientError, TLSError, TransportError
 from kinto_models.protocol.messages import Operation, Pause, Request, Response
-from kinto_models.protocol.refusals import retry_after
+from kinto_models.protocol.refusals import backoff_of, retry_after, uncertain
 
-__all__ = ["DEFAULT_POLICY", "Attempts", "RetryPolicy", "attempts"]
+__all__ = ["DEFAULT_POLICY", "Attempts", "Pacing", "RetryPolicy", "attempts"]
 
 
 T = TypeVar("T")
+Outcome: TypeAlias = "Response | TransportError"
+
+_ABORTED: Final = 409
+_ASKING: Final = (_ABORTED, 429, 503)
+"""Statuses whose ``Retry-After`` says that the request was not carried out."""
+_FAILED: Final = (500, 502, 503, 504)
+_RACES: Final = 20
+"""How often a 409 is met before it is left to the caller: it says that others are writing, not that anything fails."""
+_WAYS: Final = ("wait", "raise", "ignore")
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often, and how long apart, a request is sent again.
+    """How often, and how long apart, a request is sent again. A subclass may decide otherwise in ``delay()``.
+
+    What may not be sent twice is not, whatever the policy: a write of which nobody knows whether it was carried out,
+    and that would do more the second time.
 
     Attributes:
-        retries: further tries after the first; 0 turns retrying off.
-        backoff: seconds before the first further try of a failed read, doubled for each one after.
+        retries: further tries after the first; 0 turns retrying off. A 409, which says that others were faster, is met
+            up to 20 times, within the budget.
+        backoff: seconds; the wait before the first further try is a random part of them, doubled for each one after. A
+            server that asks for a wait gets that much on top of it.
         longest: seconds that a single wait may take. A server that asks for more is not waited for: the error is
             raised at once, with its ``retry_after``.
+        budget: seconds after the first try in which a further one may begin; None for no limit.
+        on_backoff: what to do when a server that is under load asks all clients to send nothing for a while, by the
+            header ``Backoff``: ``"wait"``, unless it takes longer than ``longest``, ``"raise"`` a ``BackoffError``, or
+            ``"ignore"`` it.
+
+    Raises:
+        ValueError: a negative number, or another word.
     """
 
     retries: int = 2
     backoff: float = 0.1
     longest: float = 30.0
+    budget: float | None = 60.0
+    on_backoff: Literal["wait", "raise", "ignore"] = "wait"
 
     @classmethod
     def of(cls, retry: int | RetryPolicy) -> RetryPolicy:
@@ -45,50 +69,139 @@ class RetryPolicy:
         return cls(retries=retry) if isinstance(retry, int) else retry
 
     def __post_init__(self) -> None:
-        if self.retries < 0 or self.backoff < 0 or self.longest < 0:
-            raise ValueError(f"{self!r}: none of the three may be negative")
+        if not all(number >= 0 for number in (self.retries, self.backoff, self.longest, self.budget or 0)):
+            raise ValueError(f"{self!r}: none of the numbers may be negative")
+        if self.on_backoff not in _WAYS:
+            raise ValueError(f"on_backoff is one of {', '.join(map(repr, _WAYS))}, not {self.on_backoff!r}")
 
-    def delay(self, attempt: int, request: Request, outcome: Response | TransportError) -> float | None:
-        """Seconds to wait before sending again, or None where the outcome stands. ``attempt`` counts from 0."""
-        if attempt >= self.retries:
+    def delay(self, attempt: int, request: Request, outcome: Response | TransportError, chance: float) -> float | None:
+        """Seconds to wait before sending again, or None where the outcome stands.
+
+        Parameters:
+            attempt: tries that were made before this one.
+            request: what was sent.
+            outcome: what came of it.
+            chance: a random number from 0 up to 1.
+        """
+        status = outcome.status if isinstance(outcome, Response) else 0
+        if attempt >= (max(self.retries, _RACES) if status == _ABORTED and self.retries else self.retries):
             return None
-        asked = retry_after(outcome) if isinstance(outcome, Response) and outcome.status in (429, 503) else None
+        spread = chance * min(self.backoff * 2.0 ** min(attempt, 32), self.longest)
+        asked = retry_after(outcome) if isinstance(outcome, Response) and status in _ASKING else None
         if asked is not None:
-            return asked if asked <= self.longest else None
-        if request.safe and _failed(outcome):
-            return min(self.backoff * 2.0 ** min(attempt, 32), self.longest)
-        return None
+            return min(asked + spread, self.longest) if asked <= self.longest else None
+        return spread if _may_change(request, outcome) else None
 
 
 DEFAULT_POLICY: Final = RetryPolicy()
 
 
-def _failed(outcome: Response | TransportError) -> bool:
-    if isinstance(outcome, Response):
-        return outcome.status in (500, 502, 503, 504)
-    return not isinstance(outcome, TLSError)  # a certificate does not get better
+class Pacing:
+    """What all requests of a client share when they are sent again.
+
+    Parameters:
+        policy: of the client.
+        clock: tells seconds, from whenever it likes.
+        dice: tells a random number from 0 up to 1.
+    """
+
+    def __init__(self, policy: RetryPolicy, clock: Callable[[], float], dice: Callable[[], float]) -> None:
+        self.policy: RetryPolicy = policy
+        self.clock: Callable[[], float] = clock
+        self.dice: Callable[[], float] = dice
+        self._quiet_until = float("-inf")
+
+    def heed(self, response: Response) -> None:
+        """Notes that the server wants no requests for a while."""
+        if seconds := backoff_of(response):
+            self._quiet_until = max(self._quiet_until, self.clock() + seconds)
+
+    def quiet(self, request: Request) -> float:
+        """Seconds to wait before a request is sent.
+
+        Raises:
+            BackoffError: the policy does not wait, or not that long.
+        """
+        left = self._quiet_until - self.clock()
+        if left <= 0 or self.policy.on_backoff == "ignore":
+            return 0.0
+        if self.policy.on_backoff == "raise" or left > self.policy.longest:
+            error = BackoffError(
+                f"{request.line}: not sent, because the server asks its clients to send nothing for {left:.3g} s more: "
+                "see RetryPolicy.on_backoff"
+            )
+            error.retry_after = left
+            raise error
+        return left
+
+    def pause(self, attempt: int, operation: Operation[Any], outcome: Outcome, began: float) -> Pause | None:
+        """How long to wait before an operation is sent again, or None where the outcome stands."""
+        if _is_doubtful(operation.request, outcome) and not operation.repeatable:
+            return None
+        delay = self.policy.delay(attempt, operation.request, outcome, self.dice())
+        if delay is None:
+            return None
+        try:
+            delay = max(delay, self.quiet(operation.request))
+        except BackoffError:
+            return None
+        late = self.policy.budget is not None and self.clock() + delay - began > self.policy.budget
+        return None if late else Pause(delay, "trying again")
+
+
+def _may_change(request: Request, outcome: Outcome) -> bool:
+    """Whether another try may end otherwise."""
+    if isinstance(outcome, TransportError):
+        return not isinstance(outcome, TLSError)  # a certificate does not get better
+    if outcome.status == 500:
+        return request.safe  # what the server stumbles over is in the request, more often than not
+    return outcome.status in _FAILED or outcome.status == 429
+
+
+def _is_doubtful(request: Request, outcome: Outcome) -> bool:
+    """Whether the request may have been carried out all the same."""
+    if request.safe:
+        return False
+    if isinstance(outcome, TransportError):
+        return outcome.sent
+    return outcome.status in _FAILED and retry_after(outcome) is None
 
 
 Attempts: TypeAlias = Generator["Request | Pause", "Response | TransportError | None", T]
 
 
-def attempts(operation: Operation[T], policy: RetryPolicy) -> Attempts[T]:
+def attempts(operation: Operation[T], pacing: Pacing) -> Attempts[T]:
     """Sends until an outcome stands: yields what to send or how long to wait, receives what came of it, and returns
     what the operation reads in it.
 
     Raises:
+        BackoffError: the server wants no requests now; nothing was sent.
+        UncertainOutcomeError: nobody knows whether a write was carried out.
         KintoError: the last outcome was a TransportError, or is read as another one.
     """
-    request, attempt = operation.request, 0
+    request, attempt, doubt, began = operation.request, 0, False, pacing.clock()
+    if seconds := pacing.quiet(request):
+        yield Pause(seconds, "the server asks to wait")
     while True:
-        outcome = yield request
+        try:
+            outcome = yield request
+        except NoClientError as closed:  # while it was tried
+            raise (uncertain(request, closed) if doubt else closed) from closed.__cause__
         if outcome is None:
             raise TypeError("a request is answered with a response or an error")
-        delay = policy.delay(attempt, request, outcome)
-        if delay is None:
+        if isinstance(outcome, Response):
+            if "Backoff" in outcome.headers:
+                pacing.heed(outcome)
+            if outcome.status < 400:
+                break
+        pause = pacing.pause(attempt, operation, outcome, began)
+        if pause is None:
             break
-        yield Pause(delay)
+        doubt = doubt or _is_doubtful(request, outcome)
+        yield pause
         attempt += 1
     if isinstance(outcome, TransportError):
+        if doubt or _is_doubtful(request, outcome):
+            raise uncertain(request, outcome)
         raise outcome
-    return operation.decode(outcome)
+    return operation.decode(replace(outcome, again=True) if doubt else outcome)

@@ -6,10 +6,12 @@ In a module of its own, because blocking programs need no event loop and should 
 from __future__ import annotations
 
 import asyncio
+import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
-from kinto_models.errors import TransportError
+from kinto_models.errors import NoClientError, TransportError
 from kinto_models.protocol.messages import (
     Ahead,
     Call,
@@ -23,7 +25,7 @@ from kinto_models.protocol.messages import (
     Stream,
     hand,
 )
-from kinto_models.protocol.retry import RetryPolicy, attempts
+from kinto_models.protocol.retry import Pacing, RetryPolicy, attempts
 from kinto_models.repository.events import Subscribers
 from kinto_models.repository.facts import Facts
 from kinto_models.repository.runner import heed, log_pause
@@ -56,17 +58,17 @@ class AsyncRunner:
         self.facts: Facts = Facts()
         self.subscribers: Subscribers = Subscribers(awaited=True)
         self.light: bool = light
-        self._policy = policy
+        self.pacing: Pacing = Pacing(policy, time.monotonic, random.random)
         self._sleep = sleep
 
     async def run(self, operation: Operation[T]) -> T:
         """Sends one operation, again where the policy says so, and reads its answer."""
-        flow = attempts(operation, self._policy)
+        flow = attempts(operation, self.pacing)
         try:
             step = next(flow)
             while True:
                 if isinstance(step, Pause):
-                    log_pause(operation.request, step)
+                    log_pause(step, operation.request)
                     await self._sleep(step.seconds)
                     step = next(flow)
                     continue
@@ -74,6 +76,8 @@ class AsyncRunner:
                     response = await self.transport.send(step)
                 except TransportError as error:
                     step = flow.send(error)
+                except NoClientError as closed:
+                    step = flow.throw(closed)
                 else:
                     heed(response)
                     step = flow.send(response)
@@ -126,6 +130,7 @@ class AsyncRunner:
             await asyncio.sleep(0)  # it goes off now, and not when this task waits for the next time
             return Started(started[0])
         if isinstance(step, Pause):
+            log_pause(step)
             return await self._sleep(step.seconds)
         if isinstance(step, Call):
             result = step.function()

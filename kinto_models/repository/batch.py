@@ -111,7 +111,7 @@ class Collected:
 
     def _carried_out(self) -> Conversation[None]:
         entries, self._entries = self._entries or [], None
-        delivery = Delivery(self._runner.facts, lambda _: None, ahead=True)
+        delivery = Delivery(self._runner, lambda _: None, ahead=True)
         try:
             yield from delivery.carry(entries)
         except BaseException as error:

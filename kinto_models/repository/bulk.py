@@ -15,7 +15,7 @@ from kinto_models.models.outcomes import BulkResult, Outcome, Progress, SaveResu
 from kinto_models.protocol.messages import Conversation
 from kinto_models.repository.chunk import Entry
 from kinto_models.repository.delivery import Delivery, batch_error
-from kinto_models.repository.facts import Facts
+from kinto_models.repository.mapper import Shared
 
 __all__ = ["Bulk", "listed"]
 
@@ -29,7 +29,7 @@ class Bulk(Generic[T]):
     """One bulk operation: counts, and tells who wants to know.
 
     Parameters:
-        facts: of the server.
+        client: what all operations of a client share.
         begin: the conversation for one object.
         each: called with each object and its outcome, or None.
         progress: called every now and then, or None.
@@ -37,7 +37,7 @@ class Bulk(Generic[T]):
 
     def __init__(
         self,
-        facts: Facts,
+        client: Shared,
         begin: Callable[[T], Conversation[Any]],
         each: Callable[[T, Outcome[Any]], None] | None,
         progress: Callable[[Progress], None] | None,
@@ -46,8 +46,8 @@ class Bulk(Generic[T]):
             if iscoroutinefunction(function):
                 raise TypeError(f"{function!r} would have to be awaited: each and progress are plain functions")
         self._begin, self._each, self._progress = begin, each, progress
-        self._facts = facts
-        self._delivery = Delivery(facts, self._settled)
+        self._facts = client.facts
+        self._delivery = Delivery(client, self._settled)
         self._counts: dict[str, int] = dict.fromkeys(("created", "updated", "deleted", "unchanged", "failed"), 0)
         self._failures: list[tuple[Any, Exception]] = []
         self._done = 0

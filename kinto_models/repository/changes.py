@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, TypeVar
 
-from kinto_models.errors import InvalidAnswerError
+from kinto_models.errors import BackoffError, InvalidAnswerError
 from kinto_models.models.changes import ChangeSet, Tombstone
 from kinto_models.models.stored import Stored
 from kinto_models.protocol import operations
@@ -24,30 +24,6 @@ R = TypeVar("R", bound=Stored)
 
 def changes(mapper: Mapper[R], since: int | None) -> Conversation[ChangeSet[R]]:
     """What changed after ``since``; everything that is there where that is None."""
-    return (yield from _read(mapper, since))[0]
-
-
-def watch(mapper: Mapper[R], since: int | None, interval: float) -> Stream[ChangeSet[R]]:
-    """The same again and again, ``interval`` seconds apart, or as many as the server asks for."""
-    if isinstance(interval, bool) or not isinstance(interval, (int, float)) or not 0 < interval < math.inf:
-        raise ValueError(f"interval is a number of seconds above 0, not {interval!r}")
-    if since is not None:
-        milliseconds("watch", since)
-    return _watched(mapper, since, interval)
-
-
-def _watched(mapper: Mapper[R], since: int | None, interval: float) -> Stream[ChangeSet[R]]:
-    if since is None:
-        since = yield from send(operations.get_timestamp(mapper.place))
-    while True:
-        found, backoff = yield from _read(mapper, since)
-        if found:
-            yield Emit(found)
-        since = found.timestamp
-        yield Pause(max(interval, backoff))
-
-
-def _read(mapper: Mapper[R], since: int | None) -> Conversation[tuple[ChangeSet[R], float]]:
     if since is not None:
         milliseconds("changes", since)
     listings: list[Listing] = []
@@ -71,4 +47,28 @@ def _read(mapper: Mapper[R], since: int | None) -> Conversation[tuple[ChangeSet[
     dead = [item for item in items.values() if isinstance(item, Tombstone)]
     alive = [item for item in items.values() if not isinstance(item, Tombstone)]
     flushed = since is not None and timestamp > since and not items
-    return ChangeSet(alive, dead, timestamp, flushed), max(listing.backoff for listing in listings)
+    return ChangeSet(alive, dead, timestamp, flushed)
+
+
+def watch(mapper: Mapper[R], since: int | None, interval: float) -> Stream[ChangeSet[R]]:
+    """The same again and again, ``interval`` seconds apart."""
+    if isinstance(interval, bool) or not isinstance(interval, (int, float)) or not 0 < interval < math.inf:
+        raise ValueError(f"interval is a number of seconds above 0, not {interval!r}")
+    if since is not None:
+        milliseconds("watch", since)
+    return _watched(mapper, since, interval)
+
+
+def _watched(mapper: Mapper[R], since: int | None, interval: float) -> Stream[ChangeSet[R]]:
+    if since is None:
+        since = yield from send(operations.get_timestamp(mapper.place))
+    while True:
+        try:
+            found = yield from changes(mapper, since)
+        except BackoffError as error:
+            yield Pause(error.retry_after)
+            continue
+        if found:
+            yield Emit(found)
+        since = found.timestamp
+        yield Pause(interval)

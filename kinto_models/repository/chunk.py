@@ -48,6 +48,8 @@ class Running:
         path: where it leads.
         above: the paths above that.
         ended: whether it asks for nothing more.
+        aborted: how often the server took back what it asks for, because another write came in between.
+        since: when that was first, by the clock of the client's pacing.
     """
 
     def __init__(self, entry: Entry[Any], conversation: Conversation[Any]) -> None:
@@ -58,6 +60,8 @@ class Running:
     def asks(self, operation: Operation[Any]) -> None:
         """Takes what it asks for next."""
         self.operation: Operation[Any] = operation
+        self.aborted: int = 0
+        self.since: float = 0.0
         self.alone: bool = not batchable(operation.request)
         self.path: str = _path(operation.request)
         self.above: tuple[str, ...] = _above(self.path.rpartition("/")[0])

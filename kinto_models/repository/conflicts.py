@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
-from kinto_models.errors import ConflictError
+from kinto_models.errors import ConflictError, UncertainOutcomeError
 from kinto_models.models.interface import OnConflict
 from kinto_models.models.merging import merge_instances, rebase
 from kinto_models.models.outcomes import SaveResult
@@ -41,6 +41,10 @@ def save(mapper: Mapper[R], obj: R, *, force: bool, on_conflict: OnConflict[R]) 
         if on_conflict == "raise":
             raise
         conflict = error
+    except UncertainOutcomeError as error:
+        if on_conflict == "raise" or not isinstance(error.refusal, ConflictError):
+            raise
+        conflict = mapper.conflict(error.refusal, obj)  # whichever it was: both sides are put together
     return (yield from _resolved(mapper, obj, conflict, on_conflict))
 
 
@@ -50,7 +54,8 @@ def _resolved(mapper: Mapper[R], obj: R, conflict: ConflictError, how: OnConflic
     for _ in range(_ROUNDS):
         trial = yield from _rebased(mapper, obj, trial, conflict, how)
         try:
-            result = yield from writes.save(mapper, trial, force=False)
+            # What a function made of both sides may build on theirs.
+            result = yield from writes.save(mapper, trial, force=False, tells=not callable(how))
         except ConflictError as error:
             conflict = error
         else:
@@ -112,7 +117,7 @@ def modify(mapper: Mapper[R], object_id: str, change: Callable[[R], object]) -> 
         changed = obj.dirty or obj.permissions.changed
         wanted = _same_object(mapper, _made(mapper, made, obj, changed=changed), object_id)
         try:
-            yield from writes.save(mapper, wanted, force=False)
+            yield from writes.save(mapper, wanted, force=False, tells=False)
         except ConflictError:  # which shows no permissions, and the change may be one of them
             obj = yield from get(mapper, object_id)
         else:

@@ -9,6 +9,8 @@ from functools import partial
 from typing import Any, Final
 
 from kinto_models.errors import (
+    AbortedError,
+    BackoffError,
     BatchError,
     KintoError,
     NoClientError,
@@ -16,17 +18,20 @@ from kinto_models.errors import (
     RefusedError,
     TransportError,
     UnavailableError,
+    UncertainOutcomeError,
 )
 from kinto_models.models.outcomes import called
+from kinto_models.models.stored import Stored
 from kinto_models.protocol.batches import batch
-from kinto_models.protocol.messages import Ahead, Conversation, Operation, Raised, Step, send
+from kinto_models.protocol.messages import Ahead, Conversation, Operation, Pause, Raised, Step, send
+from kinto_models.protocol.refusals import answer_of
 from kinto_models.repository.chunk import Chunk, Entry, Running
-from kinto_models.repository.facts import Facts
+from kinto_models.repository.mapper import Shared
 
 __all__ = ["Delivery", "batch_error", "unsent"]
 
 
-_UNREACHABLE: Final = (TransportError, UnavailableError, NoClientError)
+_UNREACHABLE: Final = (TransportError, UnavailableError, NoClientError, BackoffError)
 """After one of these nothing more is sent; NoClientError is that of a client that was closed."""
 _TOO_LARGE: Final = 413
 _SHOWN: Final = 3
@@ -37,7 +42,7 @@ class Delivery:
     """Carries out entries.
 
     Parameters:
-        facts: of the server.
+        client: the server's facts, and the pacing of what is sent again.
         settled: called with each entry whose outcome is known.
         ahead: whether to begin what follows while a batch is on its way: only where nobody makes it meanwhile, who may
             want to know first what became of that.
@@ -46,14 +51,15 @@ class Delivery:
         stopped: why what follows is not sent, or None: the server could not be reached.
     """
 
-    def __init__(self, facts: Facts, settled: Callable[[Entry[Any]], object], *, ahead: bool = False) -> None:
-        self._facts = facts
+    def __init__(self, client: Shared, settled: Callable[[Entry[Any]], object], *, ahead: bool = False) -> None:
+        self._facts, self._pacing = client.facts, client.pacing
         self._settled = settled
         self._ahead = ahead
         self._news: list[Entry[Any]] = []
         self._chunk = Chunk()
         self._flight: _Flight | None = None
         self._limit: int | None = None
+        self._pause: Pause | None = None
         self.stopped: KintoError | None = None
 
     def carry(self, entries: Iterable[Entry[Any]]) -> Conversation[None]:
@@ -128,7 +134,7 @@ class Delivery:
         try:
             self._flight = _Flight(chunk, (yield Ahead(batch([one.operation for one in chunk.running]))))
         except GeneratorExit:
-            self._fail(chunk.running, _given_up())
+            self._give_up(chunk.running)
             raise
 
     def _landed(self) -> Conversation[tuple[Sequence[Running], Sequence[Any]]]:
@@ -149,7 +155,11 @@ class Delivery:
     def _finish(self, going: Sequence[Running]) -> Conversation[None]:
         """What asks for something is sent, until nothing does."""
         while left := [running for running in going if not running.ended]:
-            yield from self._send([running for running in left if not running.alone])
+            if self._pause is not None:
+                pause, self._pause = self._pause, None
+                yield pause
+            for part in _parted([running for running in left if not running.alone]):
+                yield from self._send(part)
             for running in [running for running in left if running.alone]:
                 yield from self._send_alone(running)
             self._tell()
@@ -193,21 +203,48 @@ class Delivery:
             yield from self._send(running[:middle])
             yield from self._send(running[middle:])
             return ()
+        except UncertainOutcomeError as error:
+            self._doubt(running, error)
+            return ()
         except KintoError as error:
             self._fail(running, error)
             return ()
         except GeneratorExit:
-            self._fail(running, _given_up())
+            self._give_up(running)
             raise
         return results
 
     def _hand_all(self, running: Sequence[Running], results: Sequence[Any]) -> Conversation[None]:
         try:
             for one, result in zip(running, results):  # noqa: B905  # none at all where the batch failed
-                yield from self._hand(one, result)
+                if not (isinstance(result, AbortedError) and self._goes_again(one, result)):
+                    yield from self._hand(one, result)
         except GeneratorExit:
-            self._fail([one for one in running if not one.ended], _given_up())
+            self._give_up([one for one in running if not one.ended])
             raise
+
+    def _goes_again(self, running: Running, error: AbortedError) -> bool:
+        """Whether what the server took back is sent once more, after a pause."""
+        running.since = running.since or self._pacing.clock()
+        pause = self._pacing.pause(running.aborted, running.operation, answer_of(error), running.since)
+        if pause is None:
+            return False
+        running.aborted += 1
+        if self._pause is None or self._pause.seconds < pause.seconds:
+            self._pause = pause
+        return True
+
+    def _doubt(self, running: Sequence[Running], error: UncertainOutcomeError) -> None:
+        """Of a batch that may have been carried out, and that was not sent again for the sake of some of its parts, these
+        fail, and the others are sent again.
+        """
+        others = [one for one in running if one.operation.repeatable]
+        if len(others) == len(running) or not self._pacing.policy.retries:
+            self._fail(running, error)
+            return
+        for one in others:
+            one.operation = one.operation.again()
+        self._settle_all([one for one in running if not one.operation.repeatable], error)
 
     def _send_alone(self, running: Running) -> Conversation[None]:
         if self.stopped:
@@ -219,7 +256,7 @@ class Delivery:
             self._note(error)
             result = error
         except GeneratorExit:
-            self._fail([running], _given_up())
+            self._give_up([running])
             raise
         yield from self._hand_all([running], [result])
 
@@ -258,8 +295,22 @@ class Delivery:
     def _fail(self, running: Sequence[Running], error: KintoError) -> None:
         # An error of the batch as a whole says nothing of any object, so no conversation hears of it.
         self._note(error)
+        self._settle_all(running, error)
+
+    def _settle_all(self, running: Sequence[Running], error: KintoError) -> None:
         for one in running:
-            self._settle(one, copy.copy(error))
+            failure, target = copy.copy(error), one.entry.outcome.target
+            failure.__cause__ = error.__cause__
+            if isinstance(failure, UncertainOutcomeError) and isinstance(target, Stored):
+                failure.mine = target
+            self._settle(one, failure)
+
+    def _give_up(self, running: Sequence[Running]) -> None:
+        for one in running:
+            kind = TransportError if one.entry.reads else UncertainOutcomeError
+            self._fail(
+                [one], kind("given up while the answer was on its way: it may have been carried out, and may not")
+            )
 
     def _settle(self, running: Running, error: Exception) -> None:
         running.ended = True
@@ -290,8 +341,10 @@ class _Flight:
     step: Step
 
 
-def _given_up() -> TransportError:
-    return TransportError("given up while the answer was on its way; the server may have done it all the same")
+def _parted(running: Sequence[Running]) -> Iterable[Sequence[Running]]:
+    """What goes in one batch: the less, the more often it was taken back, because less can come in between."""
+    size = max(1, len(running) >> max((one.aborted for one in running), default=0))
+    return (running[start : start + size] for start in range(0, len(running), size))
 
 
 def unsent(target: Any, cause: BaseException) -> NotSentError:

@@ -41,6 +41,7 @@ from kinto_models.protocol.etags import format_etag
 from kinto_models.protocol.messages import Conversation, Operation, Request, send
 from kinto_models.protocol.operations import Answer
 from kinto_models.protocol.paths import Plural
+from kinto_models.protocol.retry import Pacing
 from kinto_models.repository.events import Subscribers
 from kinto_models.repository.facts import Facts
 from kinto_models.repository.loading import load_one
@@ -111,11 +112,13 @@ class Shared(Protocol):
         facts: of the server.
         subscribers: of the client.
         light: whether answers are to leave out what the client knows.
+        pacing: of its tries.
     """
 
     facts: Facts
     subscribers: Subscribers
     light: bool
+    pacing: Pacing
 
 
 class Mapper(Generic[R]):

@@ -25,6 +25,7 @@ from kinto_models.models.tracking import (
     wire_names,
 )
 from kinto_models.protocol import operations
+from kinto_models.protocol.bodies import BASIC
 from kinto_models.protocol.messages import Conversation
 from kinto_models.repository.hooks import attended, hook, loaded, saved, tell
 from kinto_models.repository.mapper import Draft, Mapper
@@ -68,7 +69,8 @@ def _patch_instance(
     sent = changes.names | edited | ({"permissions"} if aces else set())
     draft = Draft(obj, dump_json(obj), trial, {}, names=sent)
     change = edit_patch(edits, changes, aces, mapper.aces)
-    answer = yield from patched(mapper, draft, change, only=unchanged(obj, force=False))
+    only, tells = unchanged(obj, force=False), change.content_type == BASIC or not edits
+    answer = yield from patched(mapper, draft, change, _with_edits(changes, edits, edited), only=only, tells=tells)
     result = mapper.acknowledge(draft, answer, keep=unsaved - changes.names)
     yield from saved(mapper, obj, old, result)
     return result

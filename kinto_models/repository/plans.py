@@ -18,6 +18,7 @@ from kinto_models.repository import writes
 from kinto_models.repository.hooks import saving
 from kinto_models.repository.mapper import Mapper
 from kinto_models.repository.patches import patch_of
+from kinto_models.repository.resolving import resolved
 from kinto_models.types import Data
 
 __all__ = ["compare", "steps", "taking"]
@@ -106,8 +107,8 @@ def _revised(mapper: Mapper[R], revision: Revision[R]) -> Conversation[SaveResul
     if changes.removed:  # a PUT, which a batch can carry: only JSON Patch removes a field otherwise
         return (yield from writes.overwrite(mapper, draft, only=only))
     change = patch_of(changes, {}, mapper.aces)
-    answer = yield from mapper.send(operations.patch(mapper.place, revision.desired.id, change, only=only))
-    return mapper.acknowledge(draft, answer)
+    write = mapper.send(operations.patch(mapper.place, revision.desired.id, change, only=only))
+    return mapper.acknowledge(draft, (yield from resolved(mapper, draft, write, changes)))
 
 
 def _changes(mapper: Mapper[Any], obj: Stored, theirs: Stored) -> Changes:

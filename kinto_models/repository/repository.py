@@ -180,7 +180,7 @@ class Repository(Placed[R], Objects[R]):
         each: Callable[[T, Outcome[Any]], None] | None,
         progress: Callable[[Progress], None] | None,
     ) -> BulkResult:
-        return self._runner.converse(Bulk(self._runner.facts, begin, each, progress).run(objs))
+        return self._runner.converse(Bulk(self._runner, begin, each, progress).run(objs))
 
     def find(self, *conditions: Condition | bool) -> Query[R]:
         return Query(self._runner, self._mapper.place, self, self.model).where(*conditions)
@@ -314,7 +314,7 @@ class AsyncRepository(Placed[R], AsyncObjects[R]):
         each: Callable[[T, Outcome[Any]], None] | None,
         progress: Callable[[Progress], None] | None,
     ) -> BulkResult:
-        return await Bulk(self._runner.facts, begin, each, progress).run_async(self._runner.converse, objs)
+        return await Bulk(self._runner, begin, each, progress).run_async(self._runner.converse, objs)
 
     def find(self, *conditions: Condition | bool) -> AsyncQuery[R]:
         return AsyncQuery(self._runner, self._mapper.place, self, self.model).where(*conditions)

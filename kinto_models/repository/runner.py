@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import threading
 import time
 import warnings
@@ -12,7 +13,7 @@ from contextlib import suppress
 from contextvars import copy_context
 from typing import Any, TypeVar
 
-from kinto_models.errors import TransportError
+from kinto_models.errors import NoClientError, TransportError
 from kinto_models.protocol.messages import (
     Ahead,
     Call,
@@ -30,7 +31,7 @@ from kinto_models.protocol.messages import (
     hand,
 )
 from kinto_models.protocol.refusals import alert_of
-from kinto_models.protocol.retry import RetryPolicy, attempts
+from kinto_models.protocol.retry import Pacing, RetryPolicy, attempts
 from kinto_models.repository.events import Subscribers
 from kinto_models.repository.facts import Facts
 from kinto_models.transports.base import SENT, Transport
@@ -66,18 +67,18 @@ class Runner:
         self.facts: Facts = Facts()
         self.subscribers: Subscribers = Subscribers(awaited=False)
         self.light: bool = light
-        self._policy = policy
+        self.pacing: Pacing = Pacing(policy, time.monotonic, random.random)
         self._ahead = ahead
         self._sleep = sleep
 
     def run(self, operation: Operation[T]) -> T:
         """Sends one operation, again where the policy says so, and reads its answer."""
-        flow = attempts(operation, self._policy)
+        flow = attempts(operation, self.pacing)
         try:
             step = next(flow)
             while True:
                 if isinstance(step, Pause):
-                    log_pause(operation.request, step)
+                    log_pause(step, operation.request)
                     SENT.get()()  # or as good as out
                     self._sleep(step.seconds)
                     step = next(flow)
@@ -86,6 +87,8 @@ class Runner:
                     response = self.transport.send(step)
                 except TransportError as error:
                     step = flow.send(error)
+                except NoClientError as closed:
+                    step = flow.throw(closed)
                 else:
                     heed(response)
                     step = flow.send(response)
@@ -130,6 +133,7 @@ class Runner:
         if isinstance(step, Ahead):
             return self._started(step.operation)
         if isinstance(step, Pause):
+            log_pause(step)
             return self._sleep(step.seconds)
         if isinstance(step, Call):
             return called(step)
@@ -166,6 +170,7 @@ def heed(response: Response) -> None:
         warnings.warn(alert, stacklevel=2)
 
 
-def log_pause(request: Request, pause: Pause) -> None:
-    """Notes that a request is going to be sent again."""
-    _log.info("%s: trying again in %.3g s", request.line, pause.seconds)
+def log_pause(pause: Pause, request: Request | None = None) -> None:
+    """Notes why nothing is sent for a while."""
+    if pause.why:
+        _log.info("%s: %s, in %.3g s", request.line if request else "batch", pause.why, pause.seconds)

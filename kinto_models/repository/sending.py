@@ -6,12 +6,14 @@ from typing import Final, TypeVar
 
 from kinto_models.errors import ConflictError, NotFoundError, NotSavedError, StatusError
 from kinto_models.models.stored import Stored, state_of
+from kinto_models.models.tracking import Changes
 from kinto_models.protocol.bodies import Patch
 from kinto_models.protocol.messages import Conversation
 from kinto_models.protocol.operations import Answer
 from kinto_models.repository import light
 from kinto_models.repository.mapper import Draft, Mapper
 from kinto_models.repository.reads import NO_OBJECT
+from kinto_models.repository.resolving import resolved
 
 __all__ = ["ROUNDS", "called", "missing_or_conflict", "patched", "restless", "unchanged"]
 
@@ -21,10 +23,15 @@ ROUNDS: Final = 5
 """How often an object may come, go or change between two requests before it is left to the caller."""
 
 
-def patched(mapper: Mapper[R], draft: Draft[R], change: Patch, *, only: int | None) -> Conversation[Answer]:
-    """Sends a patch of an instance, ``only`` if its timestamp is this one."""
+def patched(
+    mapper: Mapper[R], draft: Draft[R], change: Patch, changes: Changes, *, only: int | None, tells: bool = True
+) -> Conversation[Answer]:
+    """Sends a patch of an instance, which makes these changes, ``only`` if its timestamp is this one; ``tells`` as in
+    ``resolved()``.
+    """
+    write = light.patch(mapper, draft.obj, change, only=only)
     try:
-        return (yield from light.patch(mapper, draft.obj, change, only=only))
+        return (yield from resolved(mapper, draft, write, changes, tells=tells))
     except ConflictError as error:
         raise mapper.conflict(error, draft.obj) from None
     except NotFoundError as error:

@@ -5,19 +5,22 @@ An instance is changed only by an answer: an error on the way leaves it as it wa
 
 from __future__ import annotations
 
+from dataclasses import replace as replaced
 from typing import Any, TypeVar
 
 from kinto_models.errors import (
     AlreadyExistsError,
     ConflictError,
     ForbiddenError,
+    KintoError,
     NotFoundError,
     NotSavedError,
+    UncertainOutcomeError,
 )
 from kinto_models.models.changes import Tombstone
 from kinto_models.models.ids import ServerIds
 from kinto_models.models.outcomes import SaveResult
-from kinto_models.models.stored import Stored, changes_of, state_of
+from kinto_models.models.stored import Stored, as_told, changes_of, state_of
 from kinto_models.models.tracking import Changes, absorb, names_of, parse
 from kinto_models.protocol import operations
 from kinto_models.protocol.bodies import envelope
@@ -31,6 +34,7 @@ from kinto_models.repository.loading import load_one
 from kinto_models.repository.mapper import Draft, Mapper
 from kinto_models.repository.patches import patch_of
 from kinto_models.repository.reads import NO_OBJECT, NO_PARENT, get, get_or_none
+from kinto_models.repository.resolving import resolved
 from kinto_models.repository.selection import delete_pages
 from kinto_models.repository.sending import ROUNDS, called, missing_or_conflict, patched, restless, unchanged
 
@@ -66,10 +70,10 @@ def _create(mapper: Mapper[R], obj: R) -> Conversation[SaveResult]:
     else:
         operation = operations.create(mapper.place, obj.id, body)
     try:
-        answer = yield from mapper.send(operation)
+        answer = yield from resolved(mapper, draft, mapper.send(operation))
     except AlreadyExistsError as error:
         raise mapper.conflict(error, obj) from None
-    return mapper.acknowledge(draft, answer)
+    return mapper.acknowledge(draft, replaced(answer, created=True))
 
 
 def created(mapper: Mapper[R], obj: R) -> Conversation[R]:
@@ -78,18 +82,18 @@ def created(mapper: Mapper[R], obj: R) -> Conversation[R]:
     return obj
 
 
-def save(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResult]:
-    """Creates a new object, patches a changed one, sends nothing for one that is not."""
+def save(mapper: Mapper[R], obj: R, *, force: bool, tells: bool = True) -> Conversation[SaveResult]:
+    """Creates a new object, patches a changed one, sends nothing for one that is not; ``tells`` as in ``resolved()``."""
     mapper.refuse_stranger(obj)
     if not mapper.knows(obj):
         return replace(mapper, obj, force=True) if force else create(mapper, obj)
-    write = _save(mapper, obj, force=force)
+    write = _save(mapper, obj, force=force, tells=tells)
     if attended(mapper, type(obj)) and (obj.dirty or obj.permissions.changed):
         return saving(mapper, obj, write)
     return write
 
 
-def _save(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResult]:
+def _save(mapper: Mapper[R], obj: R, *, force: bool, tells: bool) -> Conversation[SaveResult]:
     draft = yield from _drafted(mapper, obj)  # first of all: what cannot be stored must not pass for unchanged
     changes = draft.changes(state_of(obj).data)
     if not changes and not draft.permissions and not draft.pending:
@@ -97,8 +101,9 @@ def _save(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResult]
     mapper.refuse(changes)
     only = unchanged(obj, force=force)
     if draft.pending or (force and draft.permissions):
-        return (yield from granted(mapper, draft.by_principal(), changes, only=only))
-    answer = yield from patched(mapper, draft, patch_of(changes, draft.permissions, mapper.aces), only=only)
+        return (yield from granted(mapper, draft.by_principal(), changes, only=only, tells=tells))
+    change = patch_of(changes, draft.permissions, mapper.aces)
+    answer = yield from patched(mapper, draft, change, changes, only=only, tells=tells)
     return mapper.acknowledge(draft, answer)
 
 
@@ -138,8 +143,9 @@ def overwrite(mapper: Mapper[R], draft: Draft[R], *, only: int | None) -> Conver
     if draft.pending:
         draft.held = None  # not sent here
     body = envelope(draft.body, permissions)
+    write = mapper.send(operations.replace(mapper.place, draft.obj.id, body, only=only))
     try:
-        answer = yield from mapper.send(operations.replace(mapper.place, draft.obj.id, body, only=only))
+        answer = yield from resolved(mapper, draft, write)
     except ConflictError as error:
         raise missing_or_conflict(mapper, error, draft.obj) from None
     return mapper.acknowledge(draft, answer)
@@ -176,20 +182,26 @@ def _delete(mapper: Mapper[R], target: R | str, *, force: bool, missing_ok: bool
         )
     object_id = target if isinstance(target, str) else target.id
     only = None if obj is None else unchanged(obj, force=force)
+    deleted = True
     try:
-        answer = yield from send(operations.delete(mapper.place, object_id, only=only))
+        load_one(Tombstone, (yield from send(operations.delete(mapper.place, object_id, only=only))))
     except NotFoundError as error:
-        if not (missing_ok and error.errno in (NO_OBJECT, NO_PARENT)):
+        if not (missing_ok and _is_gone(error)):
             raise
-        if obj is not None:
-            _forget(obj)
-        return False
+        deleted = False
     except ConflictError as error:
         raise (error if obj is None else mapper.conflict(error, obj)) from None
-    load_one(Tombstone, answer)
+    except UncertainOutcomeError as error:
+        if not _is_gone(error.refusal):
+            error.mine, error.base = obj, as_told(obj) if obj is not None and mapper.knows(obj) else None
+            raise
     if obj is not None:
         _forget(obj)
-    return True
+    return deleted
+
+
+def _is_gone(error: KintoError | None) -> bool:
+    return isinstance(error, NotFoundError) and error.errno in (NO_OBJECT, NO_PARENT)
 
 
 def refresh(mapper: Mapper[R], obj: R) -> Conversation[bool]:
@@ -215,7 +227,7 @@ def get_or_create(mapper: Mapper[R], obj: R) -> Conversation[tuple[R, bool]]:
     for _ in range(ROUNDS):
         try:
             yield from create(mapper, obj)
-        except (AlreadyExistsError, ForbiddenError) as error:
+        except (AlreadyExistsError, ForbiddenError, UncertainOutcomeError) as error:
             # Who may write the object but not create beside it gets a 403 where others get a 412.
             found = yield from _found(mapper, obj.id, error)
             if found is not None:
@@ -230,8 +242,8 @@ def upsert(mapper: Mapper[R], obj: R) -> Conversation[SaveResult]:
     for _ in range(ROUNDS):
         try:
             return (yield from create(mapper, obj))
-        except (AlreadyExistsError, ForbiddenError) as error:
-            theirs = error.theirs if isinstance(error, AlreadyExistsError) else None
+        except (AlreadyExistsError, ForbiddenError, UncertainOutcomeError) as error:
+            theirs = None if isinstance(error, ForbiddenError) else error.theirs
             theirs = theirs or (yield from _found(mapper, obj.id, error))
         if theirs is not None:
             try:
@@ -253,11 +265,13 @@ def _merged(mapper: Mapper[R], obj: R, theirs: R) -> Conversation[SaveResult]:
         mapper.take(obj, theirs)
         return SaveResult(created=False, changed=frozenset(), etag=obj.etag)
     change = patch_of(changes, {}, mapper.aces)
-    answer = yield from mapper.send(operations.patch(mapper.place, obj.id, change, only=found.timestamp))
-    return mapper.acknowledge(draft, answer)
+    write = mapper.send(operations.patch(mapper.place, obj.id, change, only=found.timestamp))
+    return mapper.acknowledge(draft, (yield from resolved(mapper, draft, write, changes)))
 
 
-def _found(mapper: Mapper[R], object_id: str, error: AlreadyExistsError | ForbiddenError) -> Conversation[R | None]:
+def _found(mapper: Mapper[R], object_id: str, error: KintoError) -> Conversation[R | None]:
+    if isinstance(error, UncertainOutcomeError) and not isinstance(error.refusal, AlreadyExistsError):
+        raise error from error.__cause__
     try:
         return (yield from get(mapper, object_id))
     except (NotFoundError, ForbiddenError) as unread:

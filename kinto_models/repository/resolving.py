@@ -1,0 +1,93 @@
+"""Writes of which nobody knows whether they were carried out, resolved by looking at what is there.
+
+A second try of a write that the first one carried out is refused, because its condition is not true any more. If the
+server then has exactly what was sent, the write is a success, whoever sent it: that is what it was for. Of a change that
+builds on what was there, such as an increment, nothing that is there can tell.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from kinto_models.errors import KintoError, NotFoundError, UncertainOutcomeError
+from kinto_models.models.stored import Stored, as_told, state_of
+from kinto_models.models.tracking import Changes, diff
+from kinto_models.protocol import operations
+from kinto_models.protocol.messages import Conversation, send
+from kinto_models.protocol.operations import Answer
+from kinto_models.repository.mapper import Draft, Mapper
+
+__all__ = ["looked", "resolved"]
+
+R = TypeVar("R", bound=Stored)
+
+
+def resolved(
+    mapper: Mapper[R],
+    draft: Draft[R],
+    write: Conversation[Answer],
+    changes: Changes | None = None,
+    *,
+    tells: bool = True,
+) -> Conversation[Answer]:
+    """The answer to a write, or what the server has where it has what was written.
+
+    Parameters:
+        mapper: of the class.
+        draft: what is written.
+        write: the conversation that writes it, not yet begun.
+        changes: what is written of its data; None for all of it.
+        tells: whether what is there can tell: not of what builds on what was there before.
+
+    Raises:
+        UncertainOutcomeError: that cannot be told.
+        KintoError: of the write.
+    """
+    try:
+        return (yield from write)
+    except UncertainOutcomeError as error:
+        if (seen := (yield from looked(mapper, draft, error, changes))) is not None and tells:
+            return seen
+        raise
+
+
+def looked(
+    mapper: Mapper[R], draft: Draft[R], error: UncertainOutcomeError, changes: Changes | None
+) -> Conversation[Answer | None]:
+    """What the server has, if that is what was written; fills in the error otherwise.
+
+    Raises:
+        NotFoundError: there is no object.
+        UncertainOutcomeError: the one given, where the server does not answer any more.
+    """
+    obj = draft.obj
+    error.mine, error.base = obj, as_told(obj) if mapper.knows(obj) else None
+    if error.refusal is None:
+        raise error
+    try:
+        seen = yield from send(operations.get(mapper.place, obj.id))
+        error.theirs = mapper.load(seen)
+    except NotFoundError:
+        raise
+    except KintoError:
+        raise error from error.__cause__
+    return seen if _shows(draft, error.theirs, changes) else None
+
+
+def _shows(draft: Draft[R], theirs: R, changes: Changes | None) -> bool:
+    data = state_of(theirs).data or {}
+    left = diff(draft.told, data)
+    if changes is None:
+        return not left and _grants_shown(draft, theirs)
+    missing = left.written.keys() & changes.written.keys() or data.keys() & set(changes.removed)
+    return not missing and _grants_shown(draft, theirs)
+
+
+def _grants_shown(draft: Draft[R], theirs: R) -> bool:
+    if not draft.held or not any(draft.held.values()):
+        return True
+    shown = state_of(theirs).shown or {}
+    return all(
+        grants.granted <= set(shown.get(ace, ())) and grants.revoked.isdisjoint(shown.get(ace, ()))
+        for ace, grants in draft.obj.permissions.grants().items()
+    )
