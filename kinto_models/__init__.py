@@ -22,7 +22,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from kinto_models.errors import (
+    AbortedError,
     AlreadyExistsError,
+    BackoffError,
     BatchError,
     BrokenAnswerError,
     CallerError,
@@ -62,6 +64,7 @@ from kinto_models.errors import (
     TransportError,
     UnauthorizedError,
     UnavailableError,
+    UncertainOutcomeError,
     UnknownPermissionsError,
 )
 
@@ -95,6 +98,7 @@ __all__ = [
     "ACE",
     "AUTHENTICATED",
     "EVERYONE",
+    "AbortedError",
     "Account",
     "Action",
     "AlreadyExistsError",
@@ -104,6 +108,7 @@ __all__ = [
     "AsyncObjects",
     "AsyncQuery",
     "AsyncRepository",
+    "BackoffError",
     "BasicAuth",
     "Batch",
     "BatchError",
@@ -186,6 +191,7 @@ __all__ = [
     "UUID4Ids",
     "UnauthorizedError",
     "UnavailableError",
+    "UncertainOutcomeError",
     "UnknownPermissionsError",
     "__version__",
     "aconnect",

@@ -1,8 +1,8 @@
 """When to send a request again, and after how long: pure, its clock and its dice handed in, and never asleep.
 
 A request is sent again where it certainly was not carried out and that may change: nothing of it was sent, or the
-server says so by a 409, a 429 or a ``Retry-After`` (https://docs.kinto-storage.org/en/stable/api/1.x/backoff.html). Where
-nobody knows whether it was, it is sent again if it only reads, or if a second time does no more than the first.
+server says so, by a 409, a 429 or a ``Retry-After`` (https://docs.kinto-storage.org/en/stable/api/1.x/backoff.html).
+Where nobody knows whether it was, it is sent again if it only reads, or if a second time does no more than the first.
 """
 
 from __future__ import annotations
@@ -134,8 +134,13 @@ class Pacing:
             raise error
         return left
 
-    def pause(self, attempt: int, operation: Operation[Any], outcome: Outcome, began: float) -> Pause | None:
+    def next(self, attempt: int, operation: Operation[Any], outcome: Outcome, began: float) -> Pause | None:
         """How long to wait before an operation is sent again, or None where the outcome stands."""
+        if isinstance(outcome, Response):
+            if "Backoff" in outcome.headers:
+                self.heed(outcome)
+            if outcome.status < 400:
+                return None
         if _is_doubtful(operation.request, outcome) and not operation.repeatable:
             return None
         delay = self.policy.delay(attempt, operation.request, outcome, self.dice())
@@ -167,7 +172,7 @@ def _is_doubtful(request: Request, outcome: Outcome) -> bool:
     return outcome.status in _FAILED and retry_after(outcome) is None
 
 
-Attempts: TypeAlias = Generator["Request | Pause", "Response | TransportError | None", T]
+Attempts: TypeAlias = Generator["Request | Pause", "Response | TransportError", T]
 
 
 def attempts(operation: Operation[T], pacing: Pacing) -> Attempts[T]:
@@ -186,22 +191,13 @@ def attempts(operation: Operation[T], pacing: Pacing) -> Attempts[T]:
         try:
             outcome = yield request
         except NoClientError as closed:  # while it was tried
-            raise (uncertain(request, closed) if doubt else closed) from closed.__cause__
-        if outcome is None:
-            raise TypeError("a request is answered with a response or an error")
-        if isinstance(outcome, Response):
-            if "Backoff" in outcome.headers:
-                pacing.heed(outcome)
-            if outcome.status < 400:
-                break
-        pause = pacing.pause(attempt, operation, outcome, began)
+            raise (uncertain(request, closed) if doubt else closed) from None
+        pause = pacing.next(attempt, operation, outcome, began)
         if pause is None:
             break
         doubt = doubt or _is_doubtful(request, outcome)
         yield pause
         attempt += 1
-    if isinstance(outcome, TransportError):
-        if doubt or _is_doubtful(request, outcome):
-            raise uncertain(request, outcome)
-        raise outcome
-    return operation.decode(replace(outcome, again=True) if doubt else outcome)
+    if isinstance(outcome, Response):
+        return operation.decode(replace(outcome, again=True) if doubt else outcome)
+    raise (uncertain(request, outcome) if doubt or _is_doubtful(request, outcome) else outcome)

@@ -226,7 +226,7 @@ class Delivery:
     def _goes_again(self, running: Running, error: AbortedError) -> bool:
         """Whether what the server took back is sent once more, after a pause."""
         running.since = running.since or self._pacing.clock()
-        pause = self._pacing.pause(running.aborted, running.operation, answer_of(error), running.since)
+        pause = self._pacing.next(running.aborted, running.operation, answer_of(error), running.since)
         if pause is None:
             return False
         running.aborted += 1
@@ -235,8 +235,8 @@ class Delivery:
         return True
 
     def _doubt(self, running: Sequence[Running], error: UncertainOutcomeError) -> None:
-        """Of a batch that may have been carried out, and that was not sent again for the sake of some of its parts, these
-        fail, and the others are sent again.
+        """A batch that may have been carried out, and was not sent again because of some parts: those fail, and the
+        others are sent again.
         """
         others = [one for one in running if one.operation.repeatable]
         if len(others) == len(running) or not self._pacing.policy.retries:

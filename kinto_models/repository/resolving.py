@@ -1,8 +1,8 @@
 """Writes of which nobody knows whether they were carried out, resolved by looking at what is there.
 
 A second try of a write that the first one carried out is refused, because its condition is not true any more. If the
-server then has exactly what was sent, the write is a success, whoever sent it: that is what it was for. Of a change that
-builds on what was there, such as an increment, nothing that is there can tell.
+server then has exactly what was sent, the write is a success, whoever sent it: that is what it was for. Of a change
+that builds on what was there, such as an increment, nothing that is there can tell.
 """
 
 from __future__ import annotations

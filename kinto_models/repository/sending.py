@@ -23,7 +23,7 @@ ROUNDS: Final = 5
 """How often an object may come, go or change between two requests before it is left to the caller."""
 
 
-def patched(
+def patched(  # noqa: PLR0913  # what is sent, under which condition, and what of it counts
     mapper: Mapper[R], draft: Draft[R], change: Patch, changes: Changes, *, only: int | None, tells: bool = True
 ) -> Conversation[Answer]:
     """Sends a patch of an instance, which makes these changes, ``only`` if its timestamp is this one; ``tells`` as in

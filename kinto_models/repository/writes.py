@@ -83,7 +83,7 @@ def created(mapper: Mapper[R], obj: R) -> Conversation[R]:
 
 
 def save(mapper: Mapper[R], obj: R, *, force: bool, tells: bool = True) -> Conversation[SaveResult]:
-    """Creates a new object, patches a changed one, sends nothing for one that is not; ``tells`` as in ``resolved()``."""
+    """Creates a new object, patches a changed one, sends nothing for one that is not; ``tells`` as for ``resolved``."""
     mapper.refuse_stranger(obj)
     if not mapper.knows(obj):
         return replace(mapper, obj, force=True) if force else create(mapper, obj)

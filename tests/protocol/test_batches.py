@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
 from kinto_models.errors import (
+    AbortedError,
     AlreadyExistsError,
     ConflictError,
     InvalidAnswerError,
@@ -20,6 +21,7 @@ from kinto_models.errors import (
     RefusedError,
     ServerFailedError,
     UnavailableError,
+    UncertainOutcomeError,
 )
 from kinto_models.protocol import operations
 from kinto_models.protocol.batches import batch, batchable, limit_of
@@ -190,11 +192,27 @@ def test_an_object_that_did_not_change_is_none_also_where_it_comes_in_a_batch(pl
 
 def test_a_409_takes_back_all_that_was_answered_before(place: Plural) -> None:
     # Kinto aborts the transaction, whatever the other answers said.
-    listed = [operations.create(place, name, b"{}") for name in "abc"]
-    results = _decode(listed, _part(201, {"data": {}}), _part(409, {"errno": 122}), _part(201, {"data": {}}))
-    assert [(type(error), error.status, error.errno) for error in results] == [(RefusedError, 409, 122)] * 3
-    assert [error.request for error in results] == [operation.request.line for operation in listed]
-    assert len({id(error) for error in results}) == 3
+    listed = [operations.create(place, name, b"{}") for name in "abcde"]
+    done, aborted = _part(201, {"data": {}}), _part(409, {"errno": 122})
+    *errors, last = _decode(listed, done, aborted, done, aborted, done)
+    assert [(type(error), error.status, error.errno) for error in errors] == [(AbortedError, 409, 122)] * 4
+    assert [error.request for error in errors] == [operation.request.line for operation in listed[:4]]
+    assert len({id(error) for error in errors}) == 4
+    assert last.created  # what comes after is carried out
+
+
+def test_a_batch_may_be_sent_twice_if_each_of_its_parts_may(place: Plural) -> None:
+    once, twice = operations.create_anywhere(place, b"{}"), operations.create(place, "a", b"{}")
+    assert batch([twice, twice]).repeatable
+    assert not batch([twice, once]).repeatable
+
+
+def test_the_parts_of_a_batch_that_was_tried_before_know_it(place: Plural) -> None:
+    parts = [operations.create(place, "a", b"{}"), operations.get(place, "b")]
+    operation = batch(parts)
+    first = _answers(_part(412), _part(404))
+    assert [type(result) for result in operation.decode(first)] == [AlreadyExistsError, NotFoundError]
+    assert [type(result) for result in operation.again().decode(first)] == [UncertainOutcomeError, NotFoundError]
 
 
 @pytest.mark.parametrize(

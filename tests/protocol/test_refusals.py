@@ -17,6 +17,7 @@ from requests.structures import CaseInsensitiveDict
 from kinto_models import errors
 from kinto_models.client import Client
 from kinto_models.errors import (
+    AbortedError,
     AlreadyExistsError,
     BatchError,
     CallerError,
@@ -71,7 +72,7 @@ def _refusal(status: int, headers: dict[str, str] | None = None, body: bytes = b
         (403, ForbiddenError, CallerError, PermissionError),
         (404, NotFoundError, CallerError, LookupError),
         (405, RefusedError, CallerError, Exception),
-        (409, RefusedError, CallerError, Exception),
+        (409, AbortedError, RefusedError, Exception),
         (412, ConflictError, CallerError, Exception),
         (413, RefusedError, CallerError, Exception),
         (410, EndOfLifeError, CallerError, Exception),
@@ -313,6 +314,8 @@ _ATTRIBUTES: dict[str, Any] = {
     "details": {"existing": {"id": "a"}},
     "request": "PUT /buckets/blog",
     "retry_after": 1.5,
+    "sent": False,
+    "refusal": None,
     "mine": {"id": "a"},
     "base": {"id": "b"},
     "theirs": {"id": "c"},

@@ -97,6 +97,7 @@ def test_a_page_does_not_wait_for_a_server_that_is_gone(loopback: Loopback) -> N
 
     with Client(loopback.url, retry=RetryPolicy(retries=1, backoff=2)) as client:
         client._runner.transport = Gone(client._runner.transport)
+        client._runner.pacing.dice = lambda: 1.0
         start = time.monotonic()
         found = iter(client.repository(Task).find())
         assert next(found).id == "a"

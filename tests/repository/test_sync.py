@@ -409,7 +409,7 @@ def test_a_plan_that_was_applied_conflicts_when_it_is_applied_again(tasks: Repos
 
 
 def test_a_server_that_goes_leaves_the_rest_as_it_was(proxy: Proxy, four: Client) -> None:
-    with Client(proxy.url, auth=ALICE) as client:
+    with Client(proxy.url, auth=ALICE, retry=0) as client:
         tasks = client.repository(Task)
         desired = [Task(id=f"t{number}") for number in range(10)]
         plan = tasks.sync_to(desired)

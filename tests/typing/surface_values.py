@@ -18,6 +18,7 @@ from kinto_models import (
     Account,
     Action,
     AlreadyExistsError,
+    BackoffError,
     BasicAuth,
     BatchError,
     BearerToken,
@@ -53,6 +54,7 @@ from kinto_models import (
     StatusError,
     Tombstone,
     TransportError,
+    UncertainOutcomeError,
     UUID4Ids,
     col,
     edit,
@@ -286,7 +288,9 @@ def options(policy: RetryPolicy, basic: BasicAuth, token: BearerToken, request: 
     assert_type(policy.retries, int)
     assert_type(policy.backoff, float)
     assert_type(policy.longest, float)
-    assert_type(policy.delay(0, request, response), float | None)
+    assert_type(policy.budget, float | None)
+    assert_type(policy.on_backoff, Literal["wait", "raise", "ignore"])
+    assert_type(policy.delay(0, request, response, 0.5), float | None)
     assert_type(basic.header, str)
     assert_type(token.header, str)
 
@@ -310,6 +314,14 @@ def conflict_error(error: ConflictError[Task], exists: AlreadyExistsError) -> No
     assert_type(exists.theirs, Any)
 
 
+def uncertain_errors(uncertain: UncertainOutcomeError, backoff: BackoffError) -> None:
+    assert_type(uncertain.mine, Any)
+    assert_type(uncertain.base, Any)
+    assert_type(uncertain.theirs, Any)
+    assert_type(uncertain.refusal, StatusError | None)
+    assert_type(backoff.retry_after, float)
+
+
 def errors(
     refused: StatusError, redirect: RedirectError, record: InvalidRecordError, wire: TransportError, batch: BatchError
 ) -> None:
@@ -324,4 +336,5 @@ def errors(
     assert_type(record.object_id, str | None)
     assert_type(record.errors, tuple[dict[str, Any], ...])
     assert_type(wire.request, str)
+    assert_type(wire.sent, bool)
     assert_type(batch.failures, tuple[tuple[Any, Exception], ...])
