@@ -329,7 +329,8 @@ class Delivery:
             self._settled(entry)
 
     def _note(self, error: KintoError) -> None:
-        if isinstance(error, _UNREACHABLE):
+        answered = isinstance(error, UncertainOutcomeError) and error.refusal is not None
+        if isinstance(error, _UNREACHABLE) and not answered:
             self.stopped = error
 
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from kinto_models.errors import KintoError, NotFoundError, UncertainOutcomeError
+from kinto_models.errors import KintoError, NotFoundError, StatusError, UncertainOutcomeError
 from kinto_models.models.stored import Stored, as_told, state_of
-from kinto_models.models.tracking import Changes, diff
+from kinto_models.models.tracking import Changes, diff, parse
 from kinto_models.protocol import operations
 from kinto_models.protocol.messages import Conversation, send
 from kinto_models.protocol.operations import Answer
 from kinto_models.repository.mapper import Draft, Mapper
 
-__all__ = ["looked", "resolved"]
+__all__ = ["gone", "resolved"]
 
 R = TypeVar("R", bound=Stored)
 
@@ -46,12 +46,12 @@ def resolved(
     try:
         return (yield from write)
     except UncertainOutcomeError as error:
-        if (seen := (yield from looked(mapper, draft, error, changes))) is not None and tells:
+        if (seen := (yield from _looked(mapper, draft, error, changes))) is not None and tells:
             return seen
         raise
 
 
-def looked(
+def _looked(
     mapper: Mapper[R], draft: Draft[R], error: UncertainOutcomeError, changes: Changes | None
 ) -> Conversation[Answer | None]:
     """What the server has, if that is what was written; fills in the error otherwise.
@@ -67,20 +67,26 @@ def looked(
     try:
         seen = yield from send(operations.get(mapper.place, obj.id))
         error.theirs = mapper.load(seen)
-    except NotFoundError:
-        raise
+    except NotFoundError as missing:
+        raise gone(missing) from None
     except KintoError:
         raise error from error.__cause__
     return seen if _shows(draft, error.theirs, changes) else None
 
 
+def gone(error: StatusError) -> NotFoundError:
+    """The error of a write to what is not there any more."""
+    missing = NotFoundError(f"{error.request}: it was deleted since it was read; replace(force=True) creates it anew")
+    vars(missing).update(vars(error))
+    return missing
+
+
 def _shows(draft: Draft[R], theirs: R, changes: Changes | None) -> bool:
-    data = state_of(theirs).data or {}
-    left = diff(draft.told, data)
-    if changes is None:
-        return not left and _grants_shown(draft, theirs)
-    missing = left.written.keys() & changes.written.keys() or data.keys() & set(changes.removed)
-    return not missing and _grants_shown(draft, theirs)
+    data, wanted = state_of(theirs).data or {}, draft.told
+    if changes is not None:  # made once more, they would change nothing
+        again = {name: value for name, value in {**data, **changes.written}.items() if name not in changes.removed}
+        wanted = parse(type(theirs), again)
+    return not diff(wanted, data) and _grants_shown(draft, theirs)
 
 
 def _grants_shown(draft: Draft[R], theirs: R) -> bool:
