@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
 from kinto_models.errors import (
@@ -177,7 +176,8 @@ class Delivery:
             entry.outcome.fail(error)
             self._told(entry)
         else:
-            yield from self._resume(running, partial(next, running.conversation))
+            if (step := self._resume(running, running.conversation.send, None)) is not None:
+                yield from self._go_on(running, step)
             if not running.ended:
                 return running
         self._tell()
@@ -217,8 +217,10 @@ class Delivery:
     def _hand_all(self, running: Sequence[Running], results: Sequence[Any]) -> Conversation[None]:
         try:
             for one, result in zip(running, results):  # noqa: B905  # none at all where the batch failed
-                if not (isinstance(result, AbortedError) and self._goes_again(one, result)):
-                    yield from self._hand(one, result)
+                # What came alone was sent again as often as it is.
+                again = isinstance(result, AbortedError) and len(running) > 1 and self._goes_again(one, result)
+                if not again and (step := self._hand(one, result)) is not None:
+                    yield from self._go_on(one, step)
         except GeneratorExit:
             self._give_up([one for one in running if not one.ended])
             raise
@@ -260,27 +262,32 @@ class Delivery:
             raise
         yield from self._hand_all([running], [result])
 
-    def _hand(self, running: Running, result: Any) -> Conversation[None]:
+    def _hand(self, running: Running, result: Any) -> Step | None:
         talk = running.conversation
-        yield from self._resume(running, partial(talk.throw if isinstance(result, KintoError) else talk.send, result))
-        if isinstance(result, KintoError) and running.entry.outcome.error is not result:
+        if not isinstance(result, KintoError):
+            return self._resume(running, talk.send, result)
+        step = self._resume(running, talk.throw, result)
+        if running.entry.outcome.error is not result:
             result.__traceback__ = None  # answered: its frames would keep the whole chunk alive
+        return step
 
-    def _resume(self, running: Running, resume: Callable[[], Step]) -> Conversation[None]:
-        """Lets a conversation go on until it ends or asks for a request."""
+    def _go_on(self, running: Running, step: Step | None) -> Conversation[None]:
+        """Has done what a conversation asks for that is no request."""
         talk = running.conversation
+        while step is not None:
+            try:
+                result = yield step
+            except Exception as error:  # noqa: BLE001  # the conversation hears of it first
+                step = self._resume(running, talk.throw, error)
+            else:
+                step = self._resume(running, talk.send, result)
+
+    def _resume(self, running: Running, resume: Callable[[Any], Step], result: Any) -> Step | None:
+        """Lets a conversation go on until it ends or asks for a request, or for something else, which it returns."""
         try:
-            step = resume()
-            while not isinstance(step, Operation):
-                if isinstance(step, Ahead):  # nothing in a batch is sent ahead of the rest
-                    step = talk.send(step.operation)
-                    continue
-                try:
-                    result = yield step
-                except Exception as error:  # noqa: BLE001  # the conversation hears of it first
-                    step = talk.throw(error)
-                else:
-                    step = talk.send(result)
+            step = resume(result)
+            while isinstance(step, Ahead):  # nothing in a batch is sent ahead of the rest
+                step = running.conversation.send(step.operation)
         except StopIteration as done:
             running.ended = True
             running.entry.outcome.succeed(done.value)
@@ -290,7 +297,10 @@ class Delivery:
         except Exception as error:  # noqa: BLE001  # see _begun
             self._settle(running, error)
         else:
+            if not isinstance(step, Operation):
+                return step
             running.asks(step)
+        return None
 
     def _fail(self, running: Sequence[Running], error: KintoError) -> None:
         # An error of the batch as a whole says nothing of any object, so no conversation hears of it.

@@ -17,7 +17,7 @@ from kinto_models.errors import (
 )
 from kinto_models.models.locating import located
 from kinto_models.models.merging import merge_instances
-from kinto_models.models.numbers import LONG, refuse_rounded
+from kinto_models.models.numbers import may_be_rounded, refuse_rounded
 from kinto_models.models.outcomes import SaveResult
 from kinto_models.models.permissions import Grants, Held, aces_of
 from kinto_models.models.schemas import check_schema
@@ -237,7 +237,7 @@ class Mapper(Generic[R]):
         if MASK in dumped:
             self._refuse_mask(obj, told)
         draft = Draft(obj, dumped, told, dump(told))
-        if LONG.search(dumped):
+        if may_be_rounded(dumped):
             refuse_rounded(self.model.__name__, draft.data, partial(parse, self.model))
         if state_of(obj).permissions is not None:  # or else nobody asked for them yet
             draft.permissions, draft.pending = obj.permissions.changes(), obj.permissions.pending()
