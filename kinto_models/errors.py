@@ -324,9 +324,11 @@ class TransportError(KintoError):
 
     Attributes:
         request: method and path of the request.
+        sent: whether any of the request may have reached the server; where it is False nothing was done.
     """
 
     request: str = ""
+    sent: bool = True
 
 
 class ConnectionFailedError(TransportError, ConnectionError):

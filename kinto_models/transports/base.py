@@ -107,7 +107,11 @@ class Connection:
         return {**{name: value for name, value in self.headers.items() if name.lower() not in own}, **request.headers}
 
     def signed(self, request: Request) -> PreparedRequest:
-        """The request as the requests library knows it, signed."""
+        """The request as the requests library knows it, signed.
+
+        Raises:
+            ValueError: the auth object sends it to another server.
+        """
         # Assembled by hand: the target is quoted already, and prepare() would parse and quote it again.
         prepared = PreparedRequest()
         prepared.method = request.method
@@ -118,7 +122,12 @@ class Connection:
         prepared.body = request.body
         prepared.hooks = default_hooks()
         prepared.prepare_cookies({})
-        return self.sign(prepared) if self.sign else prepared
+        if self.sign is None:
+            return prepared
+        prepared = self.sign(prepared)
+        if not (prepared.url or "").startswith(self.root + "/"):
+            raise ValueError("the auth object sends the request elsewhere")
+        return prepared
 
 
 def _ascii(root: str) -> str:

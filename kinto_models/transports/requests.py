@@ -30,6 +30,7 @@ from kinto_models.errors import (
 )
 from kinto_models.protocol.messages import Request, Response
 from kinto_models.transports.base import SENT, Connection
+from kinto_models.transports.exchange import EXCHANGE, Exchange
 from kinto_models.transports.words import CLOSED, failed
 
 __all__ = ["RequestsTransport", "translate"]
@@ -81,13 +82,13 @@ _OURS: Final[tuple[tuple[type[Exception], type[TransportError]], ...]] = (
 )
 
 
-def translate(error: Exception, request: Request) -> TransportError:
+def translate(error: Exception, request: Request, *, sent: bool = True) -> TransportError:
     """Our error for one of requests, urllib3 or the socket."""
     # Within a body requests makes a ConnectionError of everything, time limits included, and keeps urllib3's inside.
     inner = error.args[0] if isinstance(error, _Foreign.ConnectionError) and error.args else error
     named = inner if isinstance(inner, _Lower.ReadTimeoutError) else error
     ours = next((ours for theirs, ours in _OURS if isinstance(named, theirs)), TransportError)
-    return failed(ours, request, error)
+    return failed(ours, request, error, sent=sent)
 
 
 class RequestsTransport:
@@ -113,11 +114,16 @@ class RequestsTransport:
         """Sends one request, once; redirects are answers like others."""
         if self._closed:
             raise NoClientError(CLOSED)
+        exchange = Exchange()
+        outer = EXCHANGE.set(exchange)
         try:
             return self._signed(request) if self._connection.sign else self._plain(request)
         except Exception as error:  # noqa: BLE001  # what a server sends can make requests raise a ValueError, or worse
             # A proxy's credentials stand in the texts of their errors.
-            raise translate(error, request) from (None if self._connection.proxies else error)
+            cause = None if self._connection.proxies else error
+            raise translate(error, request, sent=exchange.sent) from cause
+        finally:
+            EXCHANGE.reset(outer)
 
     def _plain(self, request: Request) -> Response:
         # Past what requests does for a browser's sake (cookies, redirects, encodings), on the pool that it made.
@@ -159,8 +165,10 @@ class RequestsTransport:
         """Closes the connections of every thread."""
         with self._lock:
             self._closed = True
-            for session in [*self._sessions, *([self._shared.session] if self._shared else [])]:
+            for session in self._sessions:
                 session.close()
+            if self._shared is not None:
+                self._shared.close()
 
     def _pool(self) -> _Pool:
         shared = self._shared
@@ -185,15 +193,44 @@ class RequestsTransport:
 def _new_session() -> requests.Session:
     session = requests.Session()
     session.trust_env = False
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, _Adapter(pool_maxsize=_KEPT))
     return session
 
 
+class _Adapter(HTTPAdapter):
+    """Makes pools of connections that tell."""
+
+    def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
+        pool: Any = super().get_connection_with_tls_context(*args, **options)
+        if not issubclass(pool.ConnectionCls, _Telling):
+            pool.ConnectionCls = type("Connection", (_Telling, pool.ConnectionCls), {})
+        return pool
+
+
 class _Telling:
-    """A connection of urllib3's that tells who sends over it when the request is out."""
+    """A connection of urllib3's that tells who sends over it how far that is: it is mixed into urllib3's."""
+
+    sock: Any
+    _connecting = False
+
+    def connect(self) -> None:
+        self._connecting = True
+        try:
+            super().connect()  # type: ignore[misc]
+        finally:
+            self._connecting = False
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()  # as http.client does it, but before anything is noted
+        if not self._connecting:  # what asks a proxy for a tunnel is sent here too
+            EXCHANGE.get().sent = True
+        super().send(data)  # type: ignore[misc]
 
     def getresponse(self, *args: Any, **options: Any) -> Any:
         SENT.get()()
-        return super().getresponse(*args, **options)  # type: ignore[misc]  # it is mixed into urllib3's
+        return super().getresponse(*args, **options)  # type: ignore[misc]
 
 
 class _Pool:
@@ -208,14 +245,16 @@ class _Pool:
 
     def __init__(self, connection: Connection) -> None:
         self.session = _new_session()
-        adapter: Any = HTTPAdapter(pool_maxsize=_KEPT)
-        self.session.mount(connection.root, adapter)
+        adapter: Any = self.session.get_adapter(connection.root)
         base, proxies = connection.signed(Request("GET", "/")), dict(connection.proxies)
         self.pool: Any = adapter.get_connection_with_tls_context(base, connection.authorities, proxies)
-        self.pool.ConnectionCls = type("Connection", (_Telling, self.pool.ConnectionCls), {})
         adapter.cert_verify(self.pool, base.url, connection.authorities, None)
         self.prefix: str = adapter.request_url(base, proxies)[:-1]
         self.process = os.getpid()
+
+    def close(self) -> None:
+        self.pool.close()  # the session only forgets it
+        self.session.close()
 
 
 _KEPT: Final = 50

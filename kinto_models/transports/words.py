@@ -36,15 +36,21 @@ _SAYS: Final[dict[type[TransportError], str]] = {
 }
 
 
-def failed(ours: type[TransportError], request: Request, theirs: Exception) -> TransportError:
+def failed(ours: type[TransportError], request: Request, theirs: Exception, *, sent: bool) -> TransportError:
     """Our error for one of a library or the socket."""
-    error = ours(f"{request.line}: {_SAYS.get(ours, 'the exchange failed')} ({type(theirs).__name__})")
-    error.request = request.line
-    return error
+    says = _SAYS.get(ours, "the exchange failed")
+    return _error(ours, request, f"{says} ({type(theirs).__name__})", sent=sent)
 
 
-def given_up(request: Request) -> TransportError:
+def given_up(request: Request, *, sent: bool) -> TransportError:
     """The error of a request that was under way when its client was closed."""
-    error = ConnectionFailedError(f"{request.line}: the client was closed; the server may have done it all the same")
+    outcome = "the server may have done it all the same" if sent else "nothing was sent"
+    return _error(ConnectionFailedError, request, f"the client was closed; {outcome}", sent=sent)
+
+
+def _error(ours: type[TransportError], request: Request, says: str, *, sent: bool) -> TransportError:
+    error = ours(f"{request.line}: {says}")
     error.request = request.line
+    if not sent:
+        error.sent = False
     return error

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -13,7 +14,9 @@ from typing import Any, TypeAlias
 import pytest
 
 from kinto_models.client import Client
-from kinto_models.transports.auth import Signer
+from kinto_models.protocol.messages import Request, Response
+from kinto_models.transports.aiohttp import AiohttpTransport
+from kinto_models.transports.auth import Auth, Signer
 from kinto_models.transports.base import Connection
 from kinto_models.transports.requests import RequestsTransport
 from tests.loopback import Loopback
@@ -136,3 +139,49 @@ def full_port() -> Iterator[int]:
             waiting.connect_ex(listener.getsockname())
         port: int = listener.getsockname()[1]
         yield port
+
+
+@pytest.fixture(scope="session")
+def certificate() -> Path:
+    """What ``listen(tls=True)`` shows, with its key."""
+    return CERTIFICATE
+
+
+Send: TypeAlias = Callable[..., Response]
+"""Sends on one transport, which is closed after it, and gives the last answer: ``send(url, *requests, auth=...)``."""
+
+
+def _send_blocking(connection: Connection, requests: Sequence[Request]) -> Response:
+    transport = RequestsTransport(connection)
+    try:
+        return [transport.send(request) for request in requests][-1]
+    finally:
+        transport.close()
+
+
+async def _send_async(connection: Connection, requests: Sequence[Request]) -> Response:
+    transport = AiohttpTransport(connection)
+    try:
+        return [await transport.send(request) for request in requests][-1]
+    finally:
+        await transport.close()
+
+
+@pytest.fixture(params=["blocking", "blocking, signed", "async", "async, signed"])
+def send(request: pytest.FixtureRequest) -> Send:
+    """Each of the ways on which requests are sent: an auth object takes another one than no credentials."""
+    kind: str = request.param
+
+    def send(
+        url: str,
+        *requests: Request,
+        auth: Auth = None,
+        timeouts: tuple[float | None, float | None] = (5, 5),
+    ) -> Response:
+        sign = auth or ((lambda prepared: prepared) if kind.endswith("signed") else None)
+        connection = Connection.of(url, sign, None, timeouts)
+        if kind.startswith("async"):
+            return asyncio.run(_send_async(connection, requests))
+        return _send_blocking(connection, requests)
+
+    return send

@@ -363,6 +363,16 @@ async def test_a_body_is_sent_with_its_length_in_bytes(loopback: Loopback, trans
     assert "transfer-encoding" not in loopback.only.headers
 
 
+async def test_a_large_body_is_sent_whole_with_its_length_and_without_a_warning(
+    loopback: Loopback, transport: AiohttpTransport
+) -> None:
+    body = b"[" + b" " * 3_000_000 + b"]"
+    await transport.send(Request("PUT", "/x", {"Content-Type": "application/json"}, body))
+    assert loopback.only.body == body
+    assert loopback.only.headers["content-length"] == str(len(body))
+    assert loopback.only.headers["content-type"] == "application/json"
+
+
 async def test_an_answer_may_come_compressed(loopback: Loopback, transport: AiohttpTransport) -> None:
     loopback.answers(200, {"Content-Encoding": "gzip"}, gzip.compress(b'{"data":{}}'))
     assert (await transport.send(_GET)).body == b'{"data":{}}'

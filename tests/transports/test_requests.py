@@ -211,6 +211,14 @@ def test_closing_closes_the_connections_of_all_threads(loopback: Loopback, trans
     assert len(loopback.received) == 1
 
 
+def test_a_closed_client_leaves_no_connection_open(loopback: Loopback, transport: RequestsTransport) -> None:
+    transport.send(_GET)
+    transport.close()
+    for thread in loopback._threads[1:]:  # one serves each connection, until it ends
+        thread.join(5)
+        assert not thread.is_alive()
+
+
 def test_closing_twice_is_no_error(loopback: Loopback, client_of: ClientOf) -> None:
     client = client_of(loopback.url)
     client.close()
