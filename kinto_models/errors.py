@@ -39,6 +39,7 @@
     │   │   ├── ConnectTimeoutError
     │   │   └── ReadTimeoutError
     │   └── BrokenAnswerError             the answer broke off, or cannot be decoded
+    │       └── AnswerTooLargeError       the answer is larger than the client takes
     └── BatchError                        some requests of a batch failed; each failure has its own error
 
 Errors are data: each has typed attributes, survives pickle, and holds no credentials (requests are named by method
@@ -53,6 +54,7 @@ from typing_extensions import TypeVar
 
 __all__ = [
     "AlreadyExistsError",
+    "AnswerTooLargeError",
     "BatchError",
     "BrokenAnswerError",
     "CallerError",
@@ -357,6 +359,10 @@ class ReadTimeoutError(TimedOutError):
 
 class BrokenAnswerError(TransportError):
     """The answer broke off, or its encoding is not what its headers say; the request may have been carried out."""
+
+
+class AnswerTooLargeError(BrokenAnswerError):
+    """The answer is larger than ``Limits.answer_bytes`` allows; the request may have been carried out."""
 
 
 class BatchError(KintoError):

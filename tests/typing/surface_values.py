@@ -37,6 +37,7 @@ from kinto_models import (
     IdGenerator,
     InvalidRecordError,
     InvalidRequestError,
+    Limits,
     Outcome,
     Page,
     Permissions,
@@ -291,6 +292,11 @@ def options(policy: RetryPolicy, basic: BasicAuth, token: BearerToken, request: 
     assert_type(token.header, str)
 
 
+def limits(taken: Limits) -> None:
+    assert_type(taken.answer_bytes, int | None)
+    assert_type(taken.answer_seconds, float | None)
+
+
 def warning(told: EndOfLifeWarning) -> None:
     assert_type(told.code, str | None)
     assert_type(told.url, str | None)
@@ -324,4 +330,5 @@ def errors(
     assert_type(record.object_id, str | None)
     assert_type(record.errors, tuple[dict[str, Any], ...])
     assert_type(wire.request, str)
+    assert_type(wire.sent, bool)
     assert_type(batch.failures, tuple[tuple[Any, Exception], ...])
