@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from kinto_models.errors import (
     AbortedError,
     AlreadyExistsError,
+    AnswerTooLargeError,
     BackoffError,
     BatchError,
     BrokenAnswerError,
@@ -92,6 +93,7 @@ if TYPE_CHECKING:
     from kinto_models.repository.query import AsyncQuery, Query
     from kinto_models.repository.repository import AsyncRepository, Repository
     from kinto_models.transports.auth import BasicAuth, BearerToken
+    from kinto_models.transports.limits import Limits
     from kinto_models.types import EndOfLifeWarning
 
 __all__ = [
@@ -102,6 +104,7 @@ __all__ = [
     "Account",
     "Action",
     "AlreadyExistsError",
+    "AnswerTooLargeError",
     "AsyncBatch",
     "AsyncClient",
     "AsyncFinder",
@@ -147,6 +150,7 @@ __all__ = [
     "InvalidRequestError",
     "InvalidSchemaError",
     "KintoError",
+    "Limits",
     "MissingCapabilityError",
     "MissingExtraError",
     "MultipleResultsError",
@@ -229,6 +233,7 @@ _HOMES = {
     "kinto_models.repository.query": ("AsyncQuery", "Query"),
     "kinto_models.repository.repository": ("AsyncRepository", "Repository"),
     "kinto_models.transports.auth": ("BasicAuth", "BearerToken"),
+    "kinto_models.transports.limits": ("Limits",),
     "kinto_models.types": ("EndOfLifeWarning",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

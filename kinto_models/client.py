@@ -24,6 +24,7 @@ from kinto_models.repository.repository import AsyncRepository, Repository
 from kinto_models.repository.runner import Runner
 from kinto_models.transports.auth import Auth
 from kinto_models.transports.base import DEFAULT_TIMEOUT, Connection, Timeout
+from kinto_models.transports.limits import DEFAULT_LIMITS, Limits
 from kinto_models.transports.requests import RequestsTransport
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class _Face:
             auth: user and password of this client; the account is made.
             accounts: further accounts, password by user, for further clients: ``Client(kinto.url, auth=...)``.
             settings: further settings of Kinto, over the server's own.
-            options: what the class takes: ``headers``, ``timeout``, ``retry``, ``light_answers``.
+            options: what the class takes: ``headers``, ``timeout``, ``retry``, ``light_answers``, ``limits``.
 
         Raises:
             MissingExtraError: kinto is not installed; ``pip install "kinto-models[embedded]"``.
@@ -156,6 +157,7 @@ class Client(_Face):
         light_answers: have changes of large objects not sent back, which saves bytes. For servers on which nothing but
             clients changes fields: what a plugin changes besides is not seen then. Not done on a server with history,
             which fails on it.
+        limits: how much, and how long, one answer may be: 256 MiB and 300 seconds where it is not given.
 
     Raises:
         ValueError: an address, timeout or credentials that cannot be read.
@@ -172,8 +174,9 @@ class Client(_Face):
         timeout: Timeout = DEFAULT_TIMEOUT,
         retry: int | RetryPolicy = DEFAULT_POLICY,
         light_answers: bool = False,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        connection = Connection.of(url, auth, headers, timeout)
+        connection = Connection.of(url, auth, headers, timeout, limits)
         # An auth object may look at the thread that it is called in.
         ahead = connection.sign is None
         super().__init__(Runner(RequestsTransport(connection), RetryPolicy.of(retry), ahead=ahead, light=light_answers))
@@ -255,6 +258,7 @@ class AsyncClient(_Face):
         light_answers: have changes of large objects not sent back, which saves bytes. For servers on which nothing but
             clients changes fields: what a plugin changes besides is not seen then. Not done on a server with history,
             which fails on it.
+        limits: how much, and how long, one answer may be: 256 MiB and 300 seconds where it is not given.
 
     Raises:
         ValueError: an address, timeout or credentials that cannot be read.
@@ -272,13 +276,14 @@ class AsyncClient(_Face):
         timeout: Timeout = DEFAULT_TIMEOUT,
         retry: int | RetryPolicy = DEFAULT_POLICY,
         light_answers: bool = False,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         if find_spec("aiohttp") is None:
             raise MissingExtraError('AsyncClient needs aiohttp: pip install "kinto-models[async]"')
         from kinto_models.repository.async_runner import AsyncRunner  # and asyncio with it
         from kinto_models.transports.aiohttp import AiohttpTransport  # optional
 
-        connection = Connection.of(url, auth, headers, timeout)
+        connection = Connection.of(url, auth, headers, timeout, limits)
         super().__init__(AsyncRunner(AiohttpTransport(connection), RetryPolicy.of(retry), light=light_answers))
 
     def repository(
@@ -350,7 +355,7 @@ def connect(url: str | None = None, *, auth: Auth = None, **options: Any) -> Cli
         url: the server's root; ``KINTO_SERVER`` of the environment where it is not given.
         auth: credentials; ``KINTO_AUTH`` (``user:password`` or ``Bearer token``) where neither they nor ``url`` are
             given, so that the environment's credentials go to the environment's server only.
-        options: what ``Client`` takes: ``headers``, ``timeout``, ``retry``, ``light_answers``.
+        options: what ``Client`` takes: ``headers``, ``timeout``, ``retry``, ``light_answers``, ``limits``.
 
     Raises:
         NoClientError: no address, neither here nor in the environment.

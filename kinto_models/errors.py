@@ -41,6 +41,7 @@
     │   │   ├── ConnectTimeoutError
     │   │   └── ReadTimeoutError
     │   ├── BrokenAnswerError             the answer broke off, or cannot be decoded
+    │   │   └── AnswerTooLargeError       the answer is larger than the client takes
     │   └── UncertainOutcomeError         a write that may have been carried out, and may not
     └── BatchError                        some requests of a batch failed; each failure has its own error
 
@@ -57,6 +58,7 @@ from typing_extensions import TypeVar
 __all__ = [
     "AbortedError",
     "AlreadyExistsError",
+    "AnswerTooLargeError",
     "BackoffError",
     "BatchError",
     "BrokenAnswerError",
@@ -380,6 +382,10 @@ class ReadTimeoutError(TimedOutError):
 
 class BrokenAnswerError(TransportError):
     """The answer broke off, or its encoding is not what its headers say; the request may have been carried out."""
+
+
+class AnswerTooLargeError(BrokenAnswerError):
+    """The answer is larger than ``Limits.answer_bytes`` allows; the request may have been carried out."""
 
 
 class UncertainOutcomeError(TransportError):

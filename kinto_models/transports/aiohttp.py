@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import zlib
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
-from requests.utils import default_headers, prepend_scheme_if_needed, select_proxy
+from requests.utils import prepend_scheme_if_needed, select_proxy
 from yarl import URL
 
 from kinto_models.errors import (
@@ -31,8 +31,9 @@ from kinto_models.errors import (
 )
 from kinto_models.protocol.messages import Request, Response
 from kinto_models.transports.base import Connection
-from kinto_models.transports.exchange import EXCHANGE, Exchange
-from kinto_models.transports.words import CLOSED, failed, given_up
+from kinto_models.transports.bodies import Body, TooLargeError
+from kinto_models.transports.deadlines import ASKED, Asked, Deadlines
+from kinto_models.transports.words import CLOSED, failed, given_up, too_large, too_slow
 
 __all__ = ["AiohttpTransport", "translate"]
 
@@ -48,17 +49,13 @@ _LARGE: Final = 1 << 20
 """Bytes of a body beyond which aiohttp warns that sending it at once may keep the event loop from all else."""
 
 
-_ENCODINGS: Final = ("identity", "gzip", "deflate", "br", "zstd")
-"""Encodings of an answer that aiohttp decodes, or says that it cannot."""
-
-
 class _AsSaid(aiohttp.ClientRequest):
     """Tells when it begins to leave. Has no Accept header: ``skip_auto_headers`` would take a tenth of all the time."""
 
     DEFAULT_HEADERS = {n: v for n, v in aiohttp.ClientRequest.DEFAULT_HEADERS.items() if n != "Accept"}
 
     async def send(self, conn: Any) -> aiohttp.ClientResponse:
-        EXCHANGE.get().sent = True  # what asks a proxy for a tunnel is a request of another class
+        ASKED.get().leaves(conn)  # what asks a proxy for a tunnel is a request of another class
         return await super().send(conn)
 
 
@@ -81,6 +78,7 @@ _OURS: Final[tuple[tuple[type[Exception], type[TransportError]], ...]] = (
     (aiohttp.ClientSSLError, TLSError),
     (aiohttp.ServerFingerprintMismatch, TLSError),
     (ssl.SSLError, TLSError),
+    (zlib.error, BrokenAnswerError),
     (aiohttp.ClientPayloadError, BrokenAnswerError),
     (aiohttp.ClientResponseError, BrokenAnswerError),
     (aiohttp.ClientConnectionError, ConnectionFailedError),
@@ -110,13 +108,10 @@ class AiohttpTransport:
     """Sends requests over a connection, without blocking the event loop."""
 
     def __init__(self, connection: Connection) -> None:
-        own = dict(connection.headers)
-        if own.get("Accept-Encoding") == default_headers()["Accept-Encoding"]:
-            del own["Accept-Encoding"]  # what requests can decode; aiohttp says what it can
-        for name, value in own.items():
+        for name, value in connection.headers.items():
             if not value.isascii():
                 raise ValueError(f"the header {name!r} holds what is not ASCII, which aiohttp cannot send")
-        self._connection = replace(connection, headers=own)
+        self._connection = connection
         self._proxy = select_proxy(connection.root, dict(connection.proxies))
         self._sessions: dict[asyncio.AbstractEventLoop, _Opened] = {}
         self._ends: dict[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = {}
@@ -131,19 +126,20 @@ class AiohttpTransport:
         """Sends one request, once; redirects are answers like others."""
         if self._closed:
             raise NoClientError(CLOSED)
-        exchange = Exchange()
-        EXCHANGE.set(exchange)
+        exchange = Asked()
+        ASKED.set(exchange)
         try:
             opened = self._sessions.get(asyncio.get_running_loop()) or await self._opened()
+            exchange.deadlines = opened.deadlines
             async with opened.free:
                 return await self._exchange(opened.session, request)
         except NoClientError:
             raise
         except Exception as error:  # noqa: BLE001  # what a server sends can make aiohttp raise a ValueError, or worse
-            if self._was_closed():
-                raise given_up(request, sent=exchange.sent) from None
             # A proxy's credentials stand in the texts of their errors.
-            raise translate(error, request, sent=exchange.sent) from (None if self._proxy else error)
+            raise self._named(error, request, exchange) from (None if self._proxy else error)
+        finally:
+            exchange.ended()
 
     async def _exchange(self, session: aiohttp.ClientSession, request: Request) -> Response:
         if self._closed:  # while this one waited
@@ -161,13 +157,33 @@ class AiohttpTransport:
             skip_auto_headers=None if body is None else ("Content-Type",),  # nobody guesses what a body is
             allow_redirects=False,
         ) as answer:
-            told = _Headers(answer.headers)
-            if told.get("Content-Encoding", "identity").lower() not in _ENCODINGS:
-                raise aiohttp.ClientPayloadError("an encoding that nobody asked for")
-            return Response(answer.status, told, await answer.read(), self._connection.root)
+            body = await self._whole(answer)
+            if ASKED.get().late:  # where a body ends with its connection, this one looks whole
+                raise asyncio.TimeoutError
+            return Response(answer.status, _Headers(answer.headers), body, self._connection.root)
 
-    def _was_closed(self) -> bool:
-        return self._closed
+    async def _whole(self, answer: aiohttp.ClientResponse) -> bytes:
+        coding, length = answer.headers.get("Content-Encoding", ""), answer.content_length
+        limit = self._connection.limits.answer_bytes
+        if not coding and length is not None and length <= (limit or length):
+            return await answer.read()
+        try:
+            body = Body(coding, limit, None if answer.content.is_eof() else length)
+            while piece := await answer.content.readany():
+                body.add(piece)
+            return body.whole()
+        except BaseException:
+            answer.close()
+            raise
+
+    def _named(self, error: Exception, request: Request, exchange: Asked) -> TransportError:
+        if self._closed:
+            return given_up(request, sent=exchange.sent)
+        if isinstance(error, TooLargeError):
+            return too_large(request, self._connection.limits)
+        if exchange.late:
+            return too_slow(request, self._connection.limits)
+        return translate(error, request, sent=exchange.sent)
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -185,7 +201,7 @@ class AiohttpTransport:
         for ended in [each for each in self._sessions if each.is_closed()]:  # without closing what was left in it
             del self._sessions[ended], self._ends[ended]
         session = self._new_session()
-        self._sessions[loop] = opened = _Opened(session)
+        self._sessions[loop] = opened = _Opened(session, Deadlines(self._connection.limits.answer_seconds))
 
         async def until_the_end() -> AsyncGenerator[None, None]:
             try:
@@ -193,6 +209,7 @@ class AiohttpTransport:
             finally:
                 self._sessions.pop(loop, None)
                 self._ends.pop(loop, None)
+                opened.deadlines.close()
                 await session.close()
 
         # Whoever ends a loop closes the generators that are left in it (asyncio.run() does).
@@ -207,6 +224,7 @@ class AiohttpTransport:
             headers=dict(self._connection.headers),
             request_class=_AsSaid,
             cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
             # Not total and not the wait for a free connection: a thousand requests at once are no fault of the server.
             timeout=aiohttp.ClientTimeout(
                 total=None, connect=self._tunnel_limit(), sock_connect=limits.connect, sock_read=limits.read
@@ -245,10 +263,11 @@ class AiohttpTransport:
 
 
 class _Opened:
-    """One loop's session, and how many of its connections are free."""
+    """One loop's session, what limits its time, and how many of its connections are free."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
+    def __init__(self, session: aiohttp.ClientSession, deadlines: Deadlines) -> None:
         self.session = session
+        self.deadlines = deadlines
         # And not aiohttp's own limit, which cancels whoever waits when the session is closed.
         self.free = asyncio.Semaphore(_AT_ONCE)
 

@@ -16,7 +16,9 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH, default_headers, get_environ_
 from kinto_models.protocol.messages import Request, Response
 from kinto_models.transports.address import Address
 from kinto_models.transports.auth import Auth, HeaderAuth, Signer, parse_auth
+from kinto_models.transports.bodies import CODINGS
 from kinto_models.transports.headers import is_header
+from kinto_models.transports.limits import DEFAULT_LIMITS, Limits, is_limit
 
 __all__ = ["DEFAULT_TIMEOUT", "SENT", "AsyncTransport", "Connection", "Timeout", "Timeouts", "Transport"]
 
@@ -44,13 +46,9 @@ class Timeouts:
             ValueError: not a positive number, a pair of them, or None.
         """
         pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
-        if len(pair) != 2 or not all(_is_limit(limit) for limit in pair):
+        if len(pair) != 2 or not all(is_limit(limit) for limit in pair):
             raise ValueError(f"timeout is seconds, a (connect, read) pair of seconds, or None, not {timeout!r}")
         return cls(*pair)
-
-
-def _is_limit(limit: object) -> bool:
-    return limit is None or (isinstance(limit, (int, float)) and not isinstance(limit, bool) and limit > 0)
 
 
 DEFAULT_TIMEOUT: Final = (5.0, 30.0)
@@ -71,6 +69,7 @@ class Connection:
         timeouts: seconds to connect and to read.
         proxies: the environment's proxies for this root, by scheme.
         authorities: the file or folder of the CAs that vouch for the server.
+        limits: how much, and how long, an answer may be.
     """
 
     root: str
@@ -79,9 +78,17 @@ class Connection:
     timeouts: Timeouts
     proxies: Mapping[str, str] = field(repr=False)
     authorities: str
+    limits: Limits = DEFAULT_LIMITS
 
     @classmethod
-    def of(cls, url: str, auth: Auth, headers: Mapping[str, str] | None, timeout: Timeout) -> Connection:
+    def of(
+        cls,
+        url: str,
+        auth: Auth,
+        headers: Mapping[str, str] | None,
+        timeout: Timeout,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> Connection:
         """Reads what a client is told, and the environment.
 
         Raises:
@@ -91,13 +98,14 @@ class Connection:
         sign = parse_auth(auth if auth is not None else address.userinfo)
         own = CaseInsensitiveDict(default_headers())
         del own["Accept"]  # all that Kinto has is JSON, and it takes time to read this, again for each part of a batch
+        own["Accept-Encoding"] = CODINGS
         own.update(_checked(headers or {}))
         if isinstance(sign, HeaderAuth):
             own["Authorization"], sign = sign.header, None
         root = _ascii(address.root)
         authorities = _authorities() if address.root.startswith("https:") else DEFAULT_CA_BUNDLE_PATH
         proxies = get_environ_proxies(root)
-        return cls(root, dict(own), sign, Timeouts.of(timeout), proxies, authorities)
+        return cls(root, dict(own), sign, Timeouts.of(timeout), proxies, authorities, limits)
 
     def headers_of(self, request: Request) -> dict[str, str]:
         """All headers of a request: its own win, however they are capitalised."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+import zlib
 from contextlib import suppress
 from typing import Any, Final
 
 import requests
 import urllib3.exceptions
 from requests.adapters import HTTPAdapter
-from urllib3 import Timeout
+from urllib3 import Retry, Timeout
 
 from kinto_models.errors import (
     BrokenAnswerError,
@@ -30,8 +31,11 @@ from kinto_models.errors import (
 )
 from kinto_models.protocol.messages import Request, Response
 from kinto_models.transports.base import SENT, Connection
+from kinto_models.transports.bodies import Body, TooLargeError
 from kinto_models.transports.exchange import EXCHANGE, Exchange
-from kinto_models.transports.words import CLOSED, failed
+from kinto_models.transports.limits import Limits
+from kinto_models.transports.wire import WireResponse
+from kinto_models.transports.words import CLOSED, failed, too_large, too_slow
 
 __all__ = ["RequestsTransport", "translate"]
 
@@ -76,18 +80,19 @@ _OURS: Final[tuple[tuple[type[Exception], type[TransportError]], ...]] = (
     (_Lower.LocationParseError, ConnectionFailedError),
     (_Lower.LocationValueError, ConnectionFailedError),
     (_Lower.URLSchemeUnknown, ConnectionFailedError),
+    (zlib.error, BrokenAnswerError),
     (_Foreign.RequestException, TransportError),
     (_Lower.HTTPError, TransportError),
     (OSError, ConnectionFailedError),
 )
 
 
+_NEVER: Final = Retry.from_int(False, redirect=False)  # noqa: FBT003  # as urllib3 has it; made once, for it takes time
+
+
 def translate(error: Exception, request: Request, *, sent: bool = True) -> TransportError:
     """Our error for one of requests, urllib3 or the socket."""
-    # Within a body requests makes a ConnectionError of everything, time limits included, and keeps urllib3's inside.
-    inner = error.args[0] if isinstance(error, _Foreign.ConnectionError) and error.args else error
-    named = inner if isinstance(inner, _Lower.ReadTimeoutError) else error
-    ours = next((ours for theirs, ours in _OURS if isinstance(named, theirs)), TransportError)
+    ours = next((ours for theirs, ours in _OURS if isinstance(error, theirs)), TransportError)
     return failed(ours, request, error, sent=sent)
 
 
@@ -119,11 +124,17 @@ class RequestsTransport:
         try:
             return self._signed(request) if self._connection.sign else self._plain(request)
         except Exception as error:  # noqa: BLE001  # what a server sends can make requests raise a ValueError, or worse
-            # A proxy's credentials stand in the texts of their errors.
-            cause = None if self._connection.proxies else error
-            raise translate(error, request, sent=exchange.sent) from cause
+            # A proxy's credentials stand in the texts of their errors. No name for it: that would be a cycle.
+            raise self._named(error, request, exchange) from (None if self._connection.proxies else error)
         finally:
             EXCHANGE.reset(outer)
+
+    def _named(self, error: Exception, request: Request, exchange: Exchange) -> TransportError:
+        if isinstance(error, TooLargeError):
+            return too_large(request, self._connection.limits)
+        if exchange.late:
+            return too_slow(request, self._connection.limits)
+        return translate(error, request, sent=exchange.sent)
 
     def _plain(self, request: Request) -> Response:
         # Past what requests does for a browser's sake (cookies, redirects, encodings), on the pool that it made.
@@ -134,19 +145,13 @@ class RequestsTransport:
             body=request.body,
             headers=self._connection.headers_of(request),
             timeout=self._timeout,
-            retries=False,
+            retries=_NEVER,
             redirect=False,
             assert_same_host=False,
             preload_content=False,
             decode_content=False,
         )
-        try:
-            body = answer.read(decode_content=True)
-        except _Lower.ProtocolError as error:
-            raise _Foreign.ChunkedEncodingError(error) from error
-        finally:
-            answer.release_conn()
-        return Response(answer.status, answer.headers, body, self.root)
+        return Response(answer.status, answer.headers, _whole(answer, self._connection.limits), self.root)
 
     def _signed(self, request: Request) -> Response:
         # An auth object of several steps, such as digest, needs the session's hooks and cookies.
@@ -183,35 +188,71 @@ class RequestsTransport:
         with suppress(AttributeError):
             session: requests.Session = self._local.session
             return session
-        session = _new_session()
+        session = _new_session(self._connection.limits)
         with self._lock:
             self._sessions.add(session)
         self._local.session = session
         return session
 
 
-def _new_session() -> requests.Session:
+def _new_session(limits: Limits) -> requests.Session:
     session = requests.Session()
     session.trust_env = False
     for scheme in ("http://", "https://"):
-        session.mount(scheme, _Adapter(pool_maxsize=_KEPT))
+        session.mount(scheme, _Adapter(limits))
     return session
 
 
 class _Adapter(HTTPAdapter):
-    """Makes pools of connections that tell."""
+    """Makes connections that tell, and reads no more of an answer than it may have."""
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__(pool_maxsize=_KEPT)
+        self._limits = limits
 
     def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
         pool: Any = super().get_connection_with_tls_context(*args, **options)
         if not issubclass(pool.ConnectionCls, _Telling):
-            pool.ConnectionCls = type("Connection", (_Telling, pool.ConnectionCls), {})
+            told = {"seconds": self._limits.answer_seconds}
+            pool.ConnectionCls = type("Connection", (_Telling, pool.ConnectionCls), told)
         return pool
+
+    def send(self, *args: Any, **options: Any) -> requests.Response:
+        answer: Any = super().send(*args, **options)
+        answer._content = _whole(answer.raw, self._limits)  # noqa: SLF001  # before requests or an auth object reads all
+        return answer  # type: ignore[no-any-return]
+
+
+def _whole(answer: Any, limits: Limits) -> bytes:
+    """The body of one of urllib3's answers, decompressed; its connection is given back, or closed where that fails."""
+    coding, length = answer.headers.get("Content-Encoding", ""), answer.length_remaining
+    try:
+        if not coding and length is not None and length <= (limits.answer_bytes or length):
+            return answer.read(decode_content=False)  # type: ignore[no-any-return]
+        body = Body(coding, limits.answer_bytes, length)
+        while piece := answer.read(_PIECE, decode_content=False):
+            body.add(piece)
+        if answer.length_remaining:  # which not every urllib3 looks at
+            raise zlib.error("it breaks off")
+        return body.whole()
+    except _Lower.ProtocolError as error:
+        raise _Foreign.ChunkedEncodingError(error) from error
+    finally:
+        if not answer.isclosed():
+            answer.close()
+        answer.release_conn()
+
+
+_PIECE: Final = 65536
+"""Bytes of an answer that are read at once."""
 
 
 class _Telling:
     """A connection of urllib3's that tells who sends over it how far that is: it is mixed into urllib3's."""
 
     sock: Any
+    timeout: Any
+    seconds: float | None
     _connecting = False
 
     def connect(self) -> None:
@@ -227,6 +268,9 @@ class _Telling:
         if not self._connecting:  # what asks a proxy for a tunnel is sent here too
             EXCHANGE.get().sent = True
         super().send(data)  # type: ignore[misc]
+
+    def response_class(self, sock: Any, *args: Any, **options: Any) -> WireResponse:  # which http.client calls
+        return WireResponse(sock, self.timeout, self.seconds, *args, **options)
 
     def getresponse(self, *args: Any, **options: Any) -> Any:
         SENT.get()()
@@ -244,7 +288,7 @@ class _Pool:
     """
 
     def __init__(self, connection: Connection) -> None:
-        self.session = _new_session()
+        self.session = _new_session(connection.limits)
         adapter: Any = self.session.get_adapter(connection.root)
         base, proxies = connection.signed(Request("GET", "/")), dict(connection.proxies)
         self.pool: Any = adapter.get_connection_with_tls_context(base, connection.authorities, proxies)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Final
 
 from kinto_models.errors import (
+    AnswerTooLargeError,
     BrokenAnswerError,
     ConnectionFailedError,
     ConnectTimeoutError,
@@ -17,21 +18,24 @@ from kinto_models.errors import (
     TransportError,
 )
 from kinto_models.protocol.messages import Request
+from kinto_models.transports.limits import Limits
 
-__all__ = ["CLOSED", "failed", "given_up"]
+__all__ = ["CLOSED", "failed", "given_up", "too_large", "too_slow"]
 
 CLOSED: Final = (
     "this client is closed: make a new one; an instance stays with the client that it came from, until another one "
     "saves it: client.repository(Task).save(task)"
 )
 
+_MAY_BE_DONE: Final = "the server may have done it all the same"
+
 _SAYS: Final[dict[type[TransportError], str]] = {
     ConnectTimeoutError: "no connection within the time limit; nothing was sent",
-    ReadTimeoutError: "no answer within the time limit; the server may have done it all the same",
+    ReadTimeoutError: f"no answer within the time limit; {_MAY_BE_DONE}",
     TimedOutError: "the time limit is over",
     ProxyFailedError: "the proxy named in the environment does not work",
     TLSError: "the server's certificate or TLS is not accepted",
-    BrokenAnswerError: "the answer broke off or cannot be decoded; the server may have done it all the same",
+    BrokenAnswerError: f"the answer broke off or cannot be decoded; {_MAY_BE_DONE}",
     ConnectionFailedError: "no connection to the server, or it was cut: is it running, and is its address right?",
 }
 
@@ -44,8 +48,24 @@ def failed(ours: type[TransportError], request: Request, theirs: Exception, *, s
 
 def given_up(request: Request, *, sent: bool) -> TransportError:
     """The error of a request that was under way when its client was closed."""
-    outcome = "the server may have done it all the same" if sent else "nothing was sent"
+    outcome = _MAY_BE_DONE if sent else "nothing was sent"
     return _error(ConnectionFailedError, request, f"the client was closed; {outcome}", sent=sent)
+
+
+def too_large(request: Request, limits: Limits) -> TransportError:
+    """The error of an answer that has more bytes than it may have."""
+    says = (
+        f"the answer has more than {limits.answer_bytes} bytes; the client's limits=Limits(answer_bytes=...) takes more"
+    )
+    return _error(AnswerTooLargeError, request, says, sent=True)
+
+
+def too_slow(request: Request, limits: Limits) -> TransportError:
+    """The error of an answer that takes longer than it may take."""
+    says = (
+        f"no whole answer within {limits.answer_seconds} s; the client's limits=Limits(answer_seconds=...) takes more"
+    )
+    return _error(ReadTimeoutError, request, f"{says}; {_MAY_BE_DONE}", sent=True)
 
 
 def _error(ours: type[TransportError], request: Request, says: str, *, sent: bool) -> TransportError:

@@ -6,8 +6,9 @@ import asyncio
 import os
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -18,6 +19,7 @@ from kinto_models.protocol.messages import Request, Response
 from kinto_models.transports.aiohttp import AiohttpTransport
 from kinto_models.transports.auth import Auth, Signer
 from kinto_models.transports.base import Connection
+from kinto_models.transports.limits import DEFAULT_LIMITS, Limits
 from kinto_models.transports.requests import RequestsTransport
 from tests.loopback import Loopback
 
@@ -64,8 +66,9 @@ def connect() -> Iterator[Connect]:
         sign: Signer | None = None,
         headers: Mapping[str, str] | None = None,
         timeouts: tuple[float | None, float | None] = (5, 5),
+        limits: Limits = DEFAULT_LIMITS,
     ) -> RequestsTransport:
-        made.append(RequestsTransport(Connection.of(root, sign, headers, timeouts)))
+        made.append(RequestsTransport(Connection.of(root, sign, headers, timeouts, limits)))
         return made[-1]
 
     yield transport
@@ -147,6 +150,35 @@ def certificate() -> Path:
     return CERTIFICATE
 
 
+Serve: TypeAlias = Callable[[Callable[[socket.socket], object]], int]
+"""Hands each connection to a function, in a thread of its own, closes it, and returns the port: ``serve(function)``."""
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    listener, threads = socket.create_server(("127.0.0.1", 0)), list[threading.Thread]()
+
+    def accept(handle: Callable[[socket.socket], object]) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                connection.settimeout(5)
+                with suppress(OSError), connection:
+                    handle(connection)
+
+    def start(handle: Callable[[socket.socket], object]) -> int:
+        threads.append(threading.Thread(target=accept, args=(handle,), daemon=True))
+        threads[-1].start()
+        port: int = listener.getsockname()[1]
+        return port
+
+    yield start
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    for thread in threads:
+        thread.join(5)
+
+
 Send: TypeAlias = Callable[..., Response]
 """Sends on one transport, which is closed after it, and gives the last answer: ``send(url, *requests, auth=...)``."""
 
@@ -177,9 +209,10 @@ def send(request: pytest.FixtureRequest) -> Send:
         *requests: Request,
         auth: Auth = None,
         timeouts: tuple[float | None, float | None] = (5, 5),
+        limits: Limits = DEFAULT_LIMITS,
     ) -> Response:
         sign = auth or ((lambda prepared: prepared) if kind.endswith("signed") else None)
-        connection = Connection.of(url, sign, None, timeouts)
+        connection = Connection.of(url, sign, None, timeouts, limits)
         if kind.startswith("async"):
             return asyncio.run(_send_async(connection, requests))
         return _send_blocking(connection, requests)

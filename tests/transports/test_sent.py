@@ -7,10 +7,10 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from requests import PreparedRequest
@@ -23,7 +23,7 @@ from kinto_models.transports.requests import RequestsTransport
 
 if TYPE_CHECKING:
     from tests.loopback import Loopback, Then
-    from tests.transports.conftest import Listen, Send
+    from tests.transports.conftest import Listen, Send, Serve
 
 _WRITE: Final = Request("PUT", "/buckets/blog", {"If-None-Match": "*"}, b'{"data":{}}')
 _OK: Final = b"HTTP/1.1 200 OK\r\n"
@@ -165,7 +165,7 @@ def test_nothing_was_sent_on_a_pool_that_was_closed(loopback: Loopback) -> None:
 
 
 async def test_nothing_was_sent_where_the_client_was_closed_while_it_connected(full_port: int) -> None:
-    transport = AiohttpTransport(Connection.of(f"http://127.0.0.1:{full_port}/v1", None, None, 5))
+    transport = AiohttpTransport(Connection.of(f"http://127.0.0.1:{full_port}/v1", None, None, 0.5))
     asking = asyncio.ensure_future(transport.send(_WRITE))
     await asyncio.sleep(0.05)
     await transport.close()
@@ -182,6 +182,8 @@ async def test_nothing_was_sent_where_the_client_was_closed_while_it_connected(f
     [
         b"",
         b"HTTP/1.1 20",
+        _OK + b"Content-Le",
+        _OK + b"ETag: W",
         _OK + b"Content-Length: 50\r\n\r\n{",
         _OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
         b"nonsense\r\n\r\n",
@@ -217,35 +219,6 @@ def test_a_request_that_a_proxy_took_may_have_been_carried_out(
     with pytest.raises(ConnectionFailedError) as caught:
         send("http://kinto.example/v1", _WRITE)
     assert caught.value.sent is True
-
-
-Serve: TypeAlias = Callable[[Callable[[socket.socket], object]], int]
-"""Hands each connection to a function, in a thread of its own, closes it, and returns the port: ``serve(function)``."""
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    listener, threads = socket.create_server(("127.0.0.1", 0)), list[threading.Thread]()
-
-    def accept(handle: Callable[[socket.socket], object]) -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = listener.accept()
-                connection.settimeout(5)
-                with suppress(OSError), connection:
-                    handle(connection)
-
-    def start(handle: Callable[[socket.socket], object]) -> int:
-        threads.append(threading.Thread(target=accept, args=(handle,), daemon=True))
-        threads[-1].start()
-        port: int = listener.getsockname()[1]
-        return port
-
-    yield start
-    listener.shutdown(socket.SHUT_RDWR)
-    listener.close()
-    for thread in threads:
-        thread.join(5)
 
 
 def test_a_request_that_was_cut_while_it_was_sent_may_have_been_carried_out(send: Send, serve: Serve) -> None:

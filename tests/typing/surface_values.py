@@ -38,6 +38,7 @@ from kinto_models import (
     IdGenerator,
     InvalidRecordError,
     InvalidRequestError,
+    Limits,
     Outcome,
     Page,
     Permissions,
@@ -293,6 +294,11 @@ def options(policy: RetryPolicy, basic: BasicAuth, token: BearerToken, request: 
     assert_type(policy.delay(0, request, response, 0.5), float | None)
     assert_type(basic.header, str)
     assert_type(token.header, str)
+
+
+def limits(taken: Limits) -> None:
+    assert_type(taken.answer_bytes, int | None)
+    assert_type(taken.answer_seconds, float | None)
 
 
 def warning(told: EndOfLifeWarning) -> None:
