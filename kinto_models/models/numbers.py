@@ -15,7 +15,7 @@ _LEAST, _MOST = -(2**63), 2**64 - 1
 
 
 def may_be_rounded(text: bytes) -> bool:
-    """Whether this JSON has a row of digits as long as such an integer's; seven times as quick as a regular expression."""
+    """Whether this JSON has a row of digits as long as such an integer's, found as quickly as can be."""
     return _LONG in text.translate(_ZEROS)
 
 
