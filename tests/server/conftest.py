@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Barrier, local
@@ -72,13 +72,12 @@ def writer(url: str) -> Writer:
     """Of a server that has nothing but this collection, and in it a counter."""
     write = Writer(url, local())
     write("DELETE", "/buckets")
-    made: Iterable[str] = ("/buckets/b", COLLECTION, f"{COLLECTION}2")
-    for path in made:
+    for path in ("/buckets/b", COLLECTION, f"{COLLECTION}2"):
         assert write("PUT", path).status_code == 201
     assert write("PUT", COUNTER, {"n": 0}).status_code == 201
     return write
 
 
 @pytest.fixture
-def write(server: EmbeddedServer) -> Iterator[Writer]:
+def write(server: EmbeddedServer) -> Writer:
     return writer(server.url)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import time
+from configparser import ConfigParser
 
 import pytest
 import requests
 
 from kinto_models import Client
 from tests.conftest import POSTGRES
-from tests.production import Production
+from tests.production import PLUGIN, ROOT, Production
 from tests.server.conftest import ALICE, COUNTER, RECORDS, Writer, at_once
 
 
@@ -28,6 +29,21 @@ def test_the_suite_runs_on_postgresql_too() -> None:
         client.bucket("b").save()
     with pytest.raises(OSError, match="refused"):
         requests.get(server.url, timeout=5)
+
+
+@pytest.mark.postgresql
+def test_the_configuration_of_the_docs_starts() -> None:
+    page = (ROOT / "docs" / "production.md").read_text(encoding="utf-8")
+    ini = ConfigParser(interpolation=None)
+    ini.read_string(page.partition("```ini\n")[2].partition("```")[0])
+    settings = {name: value for name, value in ini["app:main"].items() if name.startswith(("kinto.", "multiauth."))}
+    assert PLUGIN in settings["kinto.includes"]
+    elsewhere = {name for name in settings if name.endswith("_url")}  # and not of this machine
+    here = {name: settings[name] for name in settings.keys() - elsewhere - {"kinto.cache_backend"}}
+    with Production(POSTGRES, settings=here) as server, Client(server.url, auth=ALICE) as client:
+        info = client.server_info()
+        assert {"concurrency", "history", "default_bucket", "schema"} <= info.capabilities.keys()
+        assert info.settings.batch_max_requests == 100
 
 
 @pytest.mark.postgresql

@@ -57,8 +57,10 @@ def test_batches_that_go_through_buckets_in_opposite_orders_all_succeed(write: W
 def test_batches_into_collections_of_their_own_do_not_refuse_each_other_in_the_history(write: Writer) -> None:
     def fill(number: int) -> list[int]:
         path = f"{COLLECTION}{number or ''}/records/w"
-        batches = [[("PUT", f"{path}{turn}-{part}", {}) for part in range(8)] for turn in range(6)]
-        return [status for parts in batches for status in write.batch(*parts)]
+        found = []
+        for turn in range(6):
+            found += write.batch(*(("PUT", f"{path}{turn}-{part}", {}) for part in range(8)))
+        return found
 
     statuses = at_once(*[partial(fill, number) for number in (0, 2)])
     assert [set(each) for each in statuses] == [{201}] * 2

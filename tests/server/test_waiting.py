@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -70,7 +71,7 @@ def test_writes_elsewhere_do_not_wait(held: Writer, lasting: None) -> None:
     assert held("PATCH", COLLECTION, {"displayed": True}).status_code == 200
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[int, tuple[str, str], dict[str, Any]]] = {
     "a 412": (412, ("PATCH", COUNTER), {"headers": {"If-Match": '"1"'}, "json": {"data": {}}}),
     "a creation that comes late": (412, ("PUT", COUNTER), {"headers": {"If-None-Match": "*"}, "json": {"data": {}}}),
     "an unknown record": (404, ("DELETE", f"{RECORDS}/none"), {}),
@@ -91,7 +92,7 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_write_that_is_refused_holds_nobody_up(held: Writer, case: str) -> None:
     status, (method, path), options = REFUSED[case]
-    sent = {"auth": ALICE, **options}
+    sent: dict[str, Any] = {"auth": ALICE, **options}
     assert requests.request(method, held.url + path, timeout=30, **sent).status_code == status
     # All threads of the embedded server: one of them would have kept the lock, and could take it again.
     after = at_once(*(partial(held, "PUT", f"{RECORDS}/after{number}", {}) for number in range(4)))
