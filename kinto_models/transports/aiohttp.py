@@ -12,7 +12,7 @@ import zlib
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import aiohttp
 from requests.utils import prepend_scheme_if_needed, select_proxy
@@ -33,7 +33,7 @@ from kinto_models.protocol.messages import Request, Response
 from kinto_models.transports.base import Connection
 from kinto_models.transports.bodies import Body, TooLargeError
 from kinto_models.transports.deadlines import ASKED, Asked, Deadlines
-from kinto_models.transports.words import CLOSED, failed, given_up, too_large, too_slow
+from kinto_models.transports.words import CLOSED, NO_COPY, failed, given_up, too_large, too_slow
 
 __all__ = ["AiohttpTransport", "translate"]
 
@@ -194,6 +194,9 @@ class AiohttpTransport:
                 await end.aclose()
             elif loop.is_running():
                 asyncio.run_coroutine_threadsafe(end.aclose(), loop)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(NO_COPY)
 
     async def _opened(self) -> _Opened:
         """The session of this loop, which is closed when the loop ends at the latest."""

@@ -118,7 +118,7 @@ class Connection:
         """The request as the requests library knows it, signed.
 
         Raises:
-            ValueError: the auth object sends it to another server.
+            ValueError: the auth object sends it to another server, or adds a header that HTTP cannot carry.
         """
         # Assembled by hand: the target is quoted already, and prepare() would parse and quote it again.
         prepared = PreparedRequest()
@@ -135,6 +135,8 @@ class Connection:
         prepared = self.sign(prepared)
         if not (prepared.url or "").startswith(self.root + "/"):
             raise ValueError("the auth object sends the request elsewhere")
+        # Whose own errors would repeat the value.
+        _checked({name: value for name, value in prepared.headers.items() if isinstance(value, str)})
         return prepared
 
 

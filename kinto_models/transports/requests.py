@@ -11,7 +11,7 @@ import threading
 import weakref
 import zlib
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import requests
 import urllib3.exceptions
@@ -35,7 +35,7 @@ from kinto_models.transports.bodies import Body, TooLargeError
 from kinto_models.transports.exchange import EXCHANGE, Exchange
 from kinto_models.transports.limits import Limits
 from kinto_models.transports.wire import WireResponse
-from kinto_models.transports.words import CLOSED, failed, too_large, too_slow
+from kinto_models.transports.words import CLOSED, NO_COPY, failed, too_large, too_slow
 
 __all__ = ["RequestsTransport", "translate"]
 
@@ -174,6 +174,9 @@ class RequestsTransport:
                 session.close()
             if self._shared is not None:
                 self._shared.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(NO_COPY)
 
     def _pool(self) -> _Pool:
         shared = self._shared

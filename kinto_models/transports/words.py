@@ -20,11 +20,15 @@ from kinto_models.errors import (
 from kinto_models.protocol.messages import Request
 from kinto_models.transports.limits import Limits
 
-__all__ = ["CLOSED", "failed", "given_up", "too_large", "too_slow"]
+__all__ = ["CLOSED", "NO_COPY", "failed", "given_up", "too_large", "too_slow"]
 
 CLOSED: Final = (
     "this client is closed: make a new one; an instance stays with the client that it came from, until another one "
     "saves it: client.repository(Task).save(task)"
+)
+
+NO_COPY: Final = (
+    "a client holds connections and credentials, and is neither pickled nor copied deeply: make another one"
 )
 
 _MAY_BE_DONE: Final = "the server may have done it all the same"
