@@ -167,14 +167,10 @@ class AiohttpTransport:
         limit = self._connection.limits.answer_bytes
         if not coding and length is not None and length <= (limit or length):
             return await answer.read()
-        try:
-            body = Body(coding, limit, None if answer.content.is_eof() else length)
-            while piece := await answer.content.readany():
-                body.add(piece)
-            return body.whole()
-        except BaseException:
-            answer.close()
-            raise
+        body = Body(coding, limit, None if answer.content.is_eof() else length)
+        while piece := await answer.content.readany():
+            body.add(piece)
+        return body.whole()
 
     def _named(self, error: Exception, request: Request, exchange: Asked) -> TransportError:
         if self._closed:

@@ -201,25 +201,28 @@ def test_no_limit_is_no_limit(loopback: Loopback, send: Send) -> None:
 # Seconds
 
 _DRIPPING: Final = [
-    _OK + b"Content-Length: 60\r\n\r\n" + b" " * 60,
-    _OK + b"\r\n" + b" " * 60,
-    _OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * 12 + b"0\r\n\r\n",
-    _OK + b"X-Drip: " + b"d" * 60 + b"\r\nContent-Length: 2\r\n\r\n{}",
-    b"HTTP/1.1 100 Continue\r\n\r\n" * 3 + _OK + b"Content-Length: 2\r\n\r\n{}",
+    (_OK + b"Content-Length: 60\r\n\r\n", b" " * 60),
+    (_OK + b"\r\n", b" " * 60),
+    (_OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n" * 12 + b"0\r\n\r\n"),
+    (_OK + b"X-Drip: ", b"d" * 60 + b"\r\nContent-Length: 2\r\n\r\n{}"),
+    (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 3 + _OK + b"Content-Length: 2\r\n\r\n{}"),
 ]
 
 
-def _drip(connection: socket.socket, answer: bytes) -> None:
-    """A byte at a time, all of it in about five seconds."""
+def _drip(connection: socket.socket, begun: bytes, rest: bytes) -> None:
+    """What is begun at once, and the rest a byte at a time, in about five seconds."""
     connection.recv(65536)
-    for at in range(len(answer)):
-        connection.sendall(answer[at : at + 1])
-        time.sleep(5 / len(answer))
+    connection.sendall(begun)
+    for at in range(len(rest)):
+        connection.sendall(rest[at : at + 1])
+        time.sleep(5 / len(rest))
 
 
-@pytest.mark.parametrize("answer", _DRIPPING)
-def test_an_answer_that_drips_so_that_no_read_times_out_is_given_up(send: Send, serve: Serve, answer: bytes) -> None:
-    port = serve(lambda connection: _drip(connection, answer))
+@pytest.mark.parametrize(("begun", "rest"), _DRIPPING)
+def test_an_answer_that_drips_so_that_no_read_times_out_is_given_up(
+    send: Send, serve: Serve, begun: bytes, rest: bytes
+) -> None:
+    port = serve(lambda connection: _drip(connection, begun, rest))
     with pytest.raises(ReadTimeoutError, match=r"within 0.3 s; .*Limits\(answer_seconds=") as caught:
         send(f"http://127.0.0.1:{port}/v1", _GET, limits=Limits(answer_seconds=0.3))
     assert (caught.value.request, caught.value.sent) == ("GET /", True)
@@ -233,7 +236,7 @@ def test_an_answer_that_drips_under_tls_is_given_up(
 
     def drip(connection: socket.socket) -> None:
         with context.wrap_socket(connection, server_side=True) as wrapped:
-            _drip(wrapped, _DRIPPING[0])
+            _drip(wrapped, *_DRIPPING[0])
 
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
     with pytest.raises(ReadTimeoutError, match="answer_seconds"):
