@@ -63,7 +63,7 @@ def _target(listing: Listing) -> str:
     try:
         page = urlsplit(listing.next_page or "")
         below = page.path.startswith(root.path + "/") and ".." not in unquote(page.path).split("/")
-        here = _origin(root) == _origin(page) and below
+        here = _origin(root) == _origin(page) and below and (page.path + page.query).isprintable()
     except ValueError:  # no address at all, or a port that is no number
         page, here = root, False
     if not here:

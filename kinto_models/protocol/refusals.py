@@ -28,6 +28,7 @@ from kinto_models.errors import (
     UncertainOutcomeError,
 )
 from kinto_models.protocol.messages import Request, Response
+from kinto_models.protocol.words import plain
 from kinto_models.types import EndOfLifeWarning
 
 __all__ = ["alert_of", "answer_of", "backoff_of", "error_of", "retry_after", "uncertain"]
@@ -50,8 +51,8 @@ _NO_PARENT = "; the bucket or collection that it would be in does not exist"
 _NO_DEFAULT = ", as 'default' does on a server without the capability 'default_bucket'"
 _STALE = "; refresh() the object, rebase() onto what is there now, or say what to do by save(on_conflict=...)"
 _TAKEN = "; refresh() it to change what is there, or upsert() it"
-_ALERT = 500
-"""Characters of each part of an alert that a warning shows."""
+_AGES = 1e12
+"""Seconds; a longer wait is told as this one."""
 _SHOWN = 120
 """Characters of a foreign body that a message shows."""
 
@@ -93,7 +94,7 @@ def retry_after(response: Response) -> float | None:
     """
     value = (response.headers.get("Retry-After") or "").strip()
     if value.isascii() and value.isdigit():
-        return float(value)
+        return min(float(value), _AGES)
     try:
         until, now = (parsedate_to_datetime(text) for text in (value, response.headers.get("Date") or ""))
         return max(0.0, (until - now).total_seconds())
@@ -106,7 +107,7 @@ def backoff_of(response: Response) -> float:
     (https://docs.kinto-storage.org/en/stable/api/1.x/backoff.html).
     """
     value = (response.headers.get("Backoff") or "").strip()
-    return float(value) if value.isascii() and value.isdigit() else 0.0
+    return min(float(value), _AGES) if value.isascii() and value.isdigit() else 0.0
 
 
 def alert_of(response: Response) -> EndOfLifeWarning | None:
@@ -124,14 +125,14 @@ def alert_of(response: Response) -> EndOfLifeWarning | None:
 
 
 def _line(value: Any) -> str | None:
-    return " ".join(value.split())[:_ALERT] if isinstance(value, str) and value else None
+    return plain(value) or None if isinstance(value, str) else None
 
 
 def _refusal(request: Request, response: Response) -> StatusError:
     body = _body(response)
     errno, reason, details = body.get("errno"), body.get("message") or body.get("error"), body.get("details")
     if not isinstance(reason, str) or not reason:
-        reason = " ".join(response.body[:_SHOWN].decode("utf-8", "replace").split()) or "no explanation"
+        reason = plain(response.body[:_SHOWN].decode("utf-8", "replace")) or "no explanation"
     if (cls := _class(request, response.status)) is AlreadyExistsError:
         reason = "an object with this id exists"  # where Kinto says the same as of one that was modified
     errno = errno if isinstance(errno, int) and not isinstance(errno, bool) else None
@@ -140,7 +141,7 @@ def _refusal(request: Request, response: Response) -> StatusError:
     if hint and f"{request.target}/".startswith("/buckets/default/"):
         hint += _NO_DEFAULT
     hint = _TAKEN if cls is AlreadyExistsError else _STALE if cls is ConflictError else hint
-    error = cls(f"{request.line}: {response.status}{number}: {reason}{hint}")
+    error = cls(f"{request.line}: {response.status}{number}: {plain(reason)}{hint}")
     error.status, error.errno, error.reason, error.details = response.status, errno, reason, details
     error.request, error.retry_after = request.line, retry_after(response)
     if isinstance(error, InvalidRequestError):
@@ -174,7 +175,7 @@ def _redirect(request: Request, response: Response) -> RedirectError:
     try:
         parts = urlsplit(urljoin(response.root + request.target, response.headers.get("Location") or ""))
         _ = parts.port  # read only now, and maybe no number
-        location = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        location = plain(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
     except ValueError:
         location = "an address that is none"
     error = RedirectError(

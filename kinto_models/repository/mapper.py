@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
+from urllib.parse import unquote
 
 from pydantic import BaseModel
 
@@ -52,6 +53,10 @@ __all__ = ["Draft", "Mapper", "Shared"]
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 R = TypeVar("R", bound=Stored)
+
+
+_DEFAULT_BUCKET: Final = "/buckets/default"
+"""Kinto answers with the bucket that it stands for."""
 
 
 @dataclass(slots=True)
@@ -168,11 +173,20 @@ class Mapper(Generic[R]):
 
         Raises:
             InvalidRecordError: it does not fit the class.
-            InvalidAnswerError: the answer is not Kinto's.
+            InvalidAnswerError: the answer is not Kinto's, or is one about another object.
         """
         obj = load_one(self.model, answer)
+        self.refuse_other(answer, obj.id)
         attach(obj, Snapshot(answer.body, self.objects, answer.cache_control))
         return obj
+
+    def refuse_other(self, answer: Answer, object_id: str) -> None:
+        """Raises InvalidAnswerError if this is not the object that was asked for: what a proxy mixed up must not be
+        written back.
+        """
+        asked = answer.request.target[len(self.place.path) + 1 :]  # nothing where it was the list
+        if asked and asked != object_id and unquote(asked) != object_id and answer.request.target != _DEFAULT_BUCKET:
+            raise InvalidAnswerError(f"{answer.request.line}: the server answered with another object, {object_id!r}")
 
     def acknowledge(self, draft: Draft[R], answer: Answer, keep: frozenset[str] = frozenset()) -> SaveResult:
         """Takes what the server answered to a write into the instance, but for the fields in ``keep`` and for what was

@@ -184,7 +184,8 @@ def _delete(mapper: Mapper[R], target: R | str, *, force: bool, missing_ok: bool
     only = None if obj is None else unchanged(obj, force=force)
     deleted = True
     try:
-        load_one(Tombstone, (yield from send(operations.delete(mapper.place, object_id, only=only))))
+        answer = yield from send(operations.delete(mapper.place, object_id, only=only))
+        mapper.refuse_other(answer, load_one(Tombstone, answer).id)
     except NotFoundError as error:
         if not (missing_ok and _is_gone(error)):
             raise
