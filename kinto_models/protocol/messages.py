@@ -27,6 +27,7 @@ __all__ = [
     "call",
     "called",
     "drain",
+    "fail",
     "hand",
     "send",
 ]
@@ -223,6 +224,20 @@ def hand(stream: Stream[T], result: Any) -> Step | Emit[T] | None:
         return stream.send(result)
     except StopIteration:
         return None
+
+
+def fail(stream: Stream[T], error: Exception) -> Step | Emit[T] | None:
+    """Hands a stream the error of what it asked for, which it may answer; its next step, or None where it ends.
+
+    Raises:
+        Exception: that one, or what the stream makes of it.
+    """
+    try:
+        return stream.throw(error)
+    except StopIteration:
+        return None
+    except Raised as raised:
+        raise raised.error from raised.error.__cause__
 
 
 def drain(stream: Stream[T], take: Callable[[T], object]) -> Conversation[None]:

@@ -23,6 +23,7 @@ from kinto_models.protocol.messages import (
     Started,
     Step,
     Stream,
+    fail,
     hand,
 )
 from kinto_models.protocol.retry import Pacing, RetryPolicy, attempts
@@ -121,7 +122,12 @@ class AsyncRunner:
     async def _advance(self, stream: Stream[T], started: list[asyncio.Future[Any]]) -> Emit[T] | None:
         step = next(stream, None)
         while not (step is None or isinstance(step, Emit)):
-            step = hand(stream, await self._result(step, started))
+            try:
+                result = await self._result(step, started)
+            except Exception as error:  # noqa: BLE001  # see converse()
+                step = fail(stream, error)
+            else:
+                step = hand(stream, result)
         return step
 
     async def _result(self, step: Step, started: list[asyncio.Future[Any]]) -> Any:

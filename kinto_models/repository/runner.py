@@ -28,6 +28,7 @@ from kinto_models.protocol.messages import (
     Step,
     Stream,
     called,
+    fail,
     hand,
 )
 from kinto_models.protocol.refusals import alert_of
@@ -126,7 +127,12 @@ class Runner:
     def _advance(self, stream: Stream[T]) -> Emit[T] | None:
         step = next(stream, None)
         while not (step is None or isinstance(step, Emit)):
-            step = hand(stream, self._result(step))
+            try:
+                result = self._result(step)
+            except Exception as error:  # noqa: BLE001  # see converse()
+                step = fail(stream, error)
+            else:
+                step = hand(stream, result)
         return step
 
     def _result(self, step: Step) -> Any:
