@@ -27,6 +27,7 @@ from kinto_models.server.locks import (
     Locks,
     Path,
     batched,
+    bounded,
     listed,
     merged,
     ordered,
@@ -89,6 +90,7 @@ def _begin(request: Any, guard: Guard) -> None:
     """Takes what the request needs. This is inside of pyramid_tm's transaction, and before Kinto authorizes."""
     if not hasattr(request, "parent"):
         locks = _needed(request)
+        request.make_body_seekable()  # all of it is here before anyone waits: who sends slowly holds nobody up
     else:
         # A part of a batch, which has taken all of them. But a 409 of one part ends the transaction, and the locks with
         # it; Kinto goes on with the next part in another one (kinto.core.views.batch).
@@ -108,12 +110,15 @@ def _needed(request: Any) -> Locks:
     path = path_of(request.path_info)
     if path != ("batch",):
         return _of_part(request, request.method, path)[1]
-    parts = [_of_part(request, *part) for part in batched(_body(request))]
+    asked, limit = [*batched(_body(request))], int(request.registry.settings["batch_max_requests"] or 0)
+    if 0 < limit < len(asked):
+        return {}  # Kinto refuses it
+    parts = [_of_part(request, *part) for part in asked]
     # What plugins add to each bucket once all parts are done, they add in an order of their own: two batches that write
     # in the same buckets could wait for one another there. With the whole buckets to itself, a batch cannot.
     buckets = {path[:2] for path, locks in parts if locks and path[0] == "buckets" and len(path) > 1}
     alone = [whole(*bucket) for bucket in buckets] if len(buckets) > 1 else []
-    return merged([*(locks for _, locks in parts), *alone])
+    return bounded(merged([*(locks for _, locks in parts), *alone]))
 
 
 def _body(request: Any) -> Any:

@@ -24,6 +24,7 @@ __all__ = [
     "Locks",
     "Path",
     "batched",
+    "bounded",
     "listed",
     "merged",
     "ordered",
@@ -40,6 +41,8 @@ Locks: TypeAlias = Mapping[str, bool]
 
 _RECORD: Final = 6
 """Segments of a record's path. What a plugin adds below, such as an attachment, is a part of the record."""
+
+_MOST: Final = 500
 
 _NAMESPACE: Final = b"kinto_models"
 """Other programs that take advisory locks in the same database have other keys."""
@@ -116,6 +119,11 @@ def merged(parts: Iterable[Locks]) -> Locks:
         for name, exclusive in part.items():
             together[name] = exclusive or together.get(name, False)
     return together
+
+
+def bounded(locks: Locks) -> Locks:
+    """Instead of very many, one for everything: PostgreSQL has a few thousand places for all locks of all requests."""
+    return locks if len(locks) <= _MOST else EVERYTHING
 
 
 def ordered(locks: Locks) -> list[tuple[int, bool]]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinto_models.server.locks import Locks, batched, listed, merged, ordered, path_of, staying, whole, writing
+from kinto_models.server.locks import Locks, batched, bounded, listed, merged, ordered, path_of, staying, whole, writing
 
 B, C, R = "/buckets/b", "/buckets/b/collections/c", "/buckets/b/collections/c/records/r"
 NAMES = st.sampled_from(["a", "b"])
@@ -97,6 +97,13 @@ def test_together_they_are_taken_in_one_order_and_exclusively_where_one_needs_it
     assert len(dict(there)) == len(first.keys() | second.keys())
     assert sum(exclusive for _, exclusive in there) == 3  # both lists, and the collection with all in it
     assert all(-(2**63) <= key < 2**63 for key, _ in there)
+
+
+def test_very_many_are_one_for_everything() -> None:
+    many = merged(locks(f"PUT /buckets/b/collections/c{number}/records/r") for number in range(500))
+    assert len(bounded(many)) == 1
+    assert exclude(bounded(many), locks("PUT /accounts/ada"))
+    assert bounded(locks(f"PUT {R}")) == locks(f"PUT {R}")
 
 
 PARTS: list[dict[str, Any]] = [

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -69,6 +72,27 @@ def test_reads_do_not_wait(held: Writer, lasting: None) -> None:
 def test_writes_elsewhere_do_not_wait(held: Writer, lasting: None) -> None:
     assert held("PUT", f"{COLLECTION}2/records/r", {}).status_code == 201
     assert held("PATCH", COLLECTION, {"displayed": True}).status_code == 200
+
+
+def test_a_batch_that_is_refused_does_not_wait(held: Writer, lasting: None) -> None:
+    assert held.batch(*[("PUT", f"{RECORDS}/r", {})] * 26) == [400]
+
+
+def test_who_sends_slowly_holds_nobody_up(held: Writer) -> None:
+    where = urlsplit(held.url)
+    with socket.create_connection((where.hostname or "", where.port or 0)) as slow:
+        credentials = b64encode(":".join(ALICE).encode()).decode()
+        head = [
+            f"PUT /v1{RECORDS}/slow HTTP/1.1",
+            "Host: x",
+            f"Authorization: Basic {credentials}",
+            "Content-Length: 12",
+        ]
+        slow.sendall("\r\n".join([*head, "Content-Type: application/json", "", '{"data']).encode())
+        time.sleep(0.5)  # as long as the server may take to begin with it; a longer one shows less, and fails nobody
+        assert held("PUT", f"{RECORDS}/r", {}).status_code == 201
+        slow.sendall(b'": {}}')
+        assert slow.recv(16).startswith(b"HTTP/1.1 201")
 
 
 REFUSED: dict[str, tuple[int, tuple[str, str], dict[str, Any]]] = {
