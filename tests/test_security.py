@@ -65,12 +65,14 @@ Ask: TypeAlias = Callable[..., Any]
 
 @pytest.fixture(params=["blocking", "async"])
 def ask(request: pytest.FixtureRequest) -> Ask:
+    usual: dict[str, Any] = {"retry": 0, "auth": ("alice", "s3cret")}
+
     def blocking(server: Loopback, use: Callable[[Any], Any], **options: Any) -> Any:
-        with Client(server.url, **{"retry": 0, "auth": ("alice", "s3cret"), **options}) as kinto:
+        with Client(server.url, **(usual | options)) as kinto:
             return use(kinto.repository(Task))
 
     async def awaited(server: Loopback, use: Callable[[Any], Any], **options: Any) -> Any:
-        async with AsyncClient(server.url, **{"retry": 0, "auth": ("alice", "s3cret"), **options}) as kinto:
+        async with AsyncClient(server.url, **(usual | options)) as kinto:
             result = use(kinto.repository(Task))
             return await result if isawaitable(result) else result
 

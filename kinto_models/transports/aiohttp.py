@@ -104,6 +104,14 @@ def translate(error: Exception, request: Request, *, sent: bool = True) -> Trans
     return failed(ours, request, named, sent=sent)
 
 
+async def _counted(answer: aiohttp.ClientResponse, limit: int | None) -> bytes:
+    length = None if answer.content.is_eof() else answer.content_length  # a HEAD has no body
+    body = Body(answer.headers.get("Content-Encoding", ""), limit, length)
+    while piece := await answer.content.readany():
+        body.add(piece)
+    return body.whole()
+
+
 class AiohttpTransport:
     """Sends requests over a connection, without blocking the event loop."""
 
@@ -145,32 +153,26 @@ class AiohttpTransport:
         if self._closed:  # while this one waited
             raise NoClientError(CLOSED)
         address, headers = self._connection.root + request.target, request.headers
-        body: bytes | str | None = request.body
+        content: bytes | str | None = request.body
         if self._connection.sign:
             signed = self._connection.signed(request)
-            address, headers, body = str(signed.url), signed.headers, signed.body
+            address, headers, content = str(signed.url), signed.headers, signed.body
         async with session.request(
             request.method,
             URL(address, encoded=True),
-            data=BytesIO(body) if isinstance(body, bytes) and len(body) > _LARGE else body,
+            data=BytesIO(content) if isinstance(content, bytes) and len(content) > _LARGE else content,
             headers=headers,
-            skip_auto_headers=None if body is None else ("Content-Type",),  # nobody guesses what a body is
+            skip_auto_headers=None if content is None else ("Content-Type",),  # nobody guesses what a body is
             allow_redirects=False,
         ) as answer:
-            body = await self._whole(answer)
+            limit, length = self._connection.limits.answer_bytes, answer.content_length
+            if length is not None and length <= (limit or length) and "Content-Encoding" not in answer.headers:
+                body = await answer.read()
+            else:
+                body = await _counted(answer, limit)
             if ASKED.get().late:  # where a body ends with its connection, this one looks whole
                 raise asyncio.TimeoutError
             return Response(answer.status, _Headers(answer.headers), body, self._connection.root)
-
-    async def _whole(self, answer: aiohttp.ClientResponse) -> bytes:
-        coding, length = answer.headers.get("Content-Encoding", ""), answer.content_length
-        limit = self._connection.limits.answer_bytes
-        if not coding and length is not None and length <= (limit or length):
-            return await answer.read()
-        body = Body(coding, limit, None if answer.content.is_eof() else length)
-        while piece := await answer.content.readany():
-            body.add(piece)
-        return body.whole()
 
     def _named(self, error: Exception, request: Request, exchange: Asked) -> TransportError:
         if self._closed:
