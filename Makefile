@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: demo test check bench docs format clean help
+.PHONY: demo test check bench reliability docs format clean help
 
 help:  ## these lines
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -25,6 +25,9 @@ check: $(VENV)/.check  ## lint, format, mypy, pyright and the completeness of th
 
 bench: $(VENV)/.bench  ## what it costs, beside kinto-http.py; writes docs/performance.md
 	$(BIN)/python -m tests.benchmarks
+
+reliability: $(VENV)/.reliability  ## whether what is reported as saved is saved; all, or ARGS="exchange law"
+	$(BIN)/python -m tests.reliability $(ARGS)
 
 docs: $(VENV)/.docs  ## the documentation, into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

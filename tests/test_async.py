@@ -45,8 +45,8 @@ from kinto_models.models import binding
 from kinto_models.protocol import operations
 from kinto_models.protocol.filters import Query as Wire
 from kinto_models.protocol.paths import records
-from tests.loopback import Loopback, Received
-from tests.proxy import Proxy
+from tests.faults import Bench
+from tests.loopback import Loopback
 
 ALICE = ("alice", "s3cret")
 
@@ -531,18 +531,16 @@ def test_aiohttp_is_not_imported_before_an_async_client_is_made() -> None:
 # Cancellation
 
 
-class Slow(Proxy):
+class Slow(Bench):
     """A way to the real server on which answers wait between ``hold()`` and ``release()``; requests do not."""
 
     passing = 0  # how many more answers do not wait
 
-    def _hand_on(self, request: Received) -> bytes:
-        answer = super()._hand_on(request)
+    def lets_pass(self) -> None:
         if self.passing:
             self.passing -= 1
         else:
-            self._free.wait()
-        return answer
+            super().lets_pass()
 
 
 @pytest.fixture

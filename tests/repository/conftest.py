@@ -12,7 +12,7 @@ import pytest
 from kinto_models import AsyncClient, Client
 from kinto_models.repository.batch import Collected
 from tests.conftest import Serve
-from tests.proxy import Proxy
+from tests.faults import Bench
 
 ALICE = ("alice", "s3cret")
 
@@ -75,8 +75,8 @@ def four(limited: Callable[[int], str]) -> Iterator[Client]:
 
 
 @pytest.fixture
-def proxy(four: Client) -> Iterator[Proxy]:
+def bench(four: Client) -> Iterator[Bench]:
     """Stands before that server."""
-    proxy = Proxy(four.url)
-    yield proxy
-    proxy.close()
+    bench = Bench(four.url)
+    yield bench
+    bench.close()

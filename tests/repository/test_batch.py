@@ -41,8 +41,8 @@ from kinto_models import (
 from kinto_models.embedded import EmbeddedServer
 from kinto_models.protocol.messages import Request, Response
 from tests.conftest import Telling, Wire
+from tests.faults import Answer, Bench
 from tests.loopback import Loopback
-from tests.proxy import Proxy
 from tests.repository.conftest import ALICE
 
 
@@ -301,24 +301,24 @@ def test_a_second_request_waits_for_the_batch_that_is_on_its_way(four: Client) -
     assert {stored(four, task.id)["title"] for task in tasks} == {"new"}
 
 
-def test_a_server_that_finds_a_batch_too_large_gets_it_in_halves(four: Client, proxy: Proxy) -> None:
+def test_a_server_that_finds_a_batch_too_large_gets_it_in_halves(four: Client, bench: Bench) -> None:
     """A proxy before Kinto may limit the size of a body."""
-    proxy.fails(413, holding=b'"d"')
-    with Client(proxy.url, auth=ALICE) as kinto:
+    bench.plan(Answer(413), holding=b'"d"')
+    with Client(bench.url, auth=ALICE) as kinto:
         tasks = [Task(title=letter) for letter in "abcd"]
         with kinto.batch() as batch:
             for task in tasks:
                 batch.save(task)
-    asked = [received for received in proxy.received if "batch" in received.line]
+    asked = [received for received in bench.received if "batch" in received.line]
     assert [len(parts(each.body)) for each in asked] == [4, 2, 2]
     assert all(task.saved for task in tasks)
     assert four.repository(Task).count() == 4
 
 
-def test_one_that_is_too_large_by_itself_fails_alone(four: Client, proxy: Proxy) -> None:
-    proxy.fails(413, holding=b'"d"', times=9)
+def test_one_that_is_too_large_by_itself_fails_alone(four: Client, bench: Bench) -> None:
+    bench.plan(Answer(413), holding=b'"d"', times=9)
     tasks = [Task(title=letter) for letter in "abcd"]
-    with Client(proxy.url, auth=ALICE) as kinto, pytest.raises(BatchError) as caught, kinto.batch() as batch:  # noqa: PT012
+    with Client(bench.url, auth=ALICE) as kinto, pytest.raises(BatchError) as caught, kinto.batch() as batch:  # noqa: PT012
         for task in tasks:
             batch.save(task)
     ((target, error),) = caught.value.failures
@@ -760,11 +760,11 @@ async def test_a_batch_of_an_async_client_is_the_same(server: EmbeddedServer, ki
     assert kinto.repository(Task).count() == 3
 
 
-def test_an_error_of_the_server_is_each_parts_own(four: Client, proxy: Proxy) -> None:
-    proxy.fails(500, holding=b"/batch")
+def test_an_error_of_the_server_is_each_parts_own(four: Client, bench: Bench) -> None:
+    bench.plan(Answer(500), holding=b"/batch")
     tasks = [Task(id="a"), Task(id="b")]
     outcomes: list[Outcome[Any]] = []
-    with Client(proxy.url, auth=ALICE) as kinto, pytest.raises(BatchError) as caught, kinto.batch() as batch:
+    with Client(bench.url, auth=ALICE) as kinto, pytest.raises(BatchError) as caught, kinto.batch() as batch:
         outcomes += [batch.save(task) for task in tasks]
     first, second = (error for _, error in caught.value.failures)
     assert isinstance(first, ServerFailedError)

@@ -31,8 +31,8 @@ from kinto_models import (
 )
 from kinto_models.protocol.messages import Ahead, Response
 from kinto_models.repository.batch import Collected
+from tests.faults import Answer, Bench, Cut
 from tests.loopback import Loopback
-from tests.proxy import Proxy
 from tests.repository.conftest import Opened, carry_out, told
 
 
@@ -144,7 +144,7 @@ class Accident:
         carried_out: whether the server did the chunk all the same.
     """
 
-    make: Callable[[Proxy], None]
+    make: Callable[[Bench], object]
     hit: type[Exception] | None
     after: type[Exception] | None
     carried_out: bool = False
@@ -152,31 +152,35 @@ class Accident:
 
 HIT = b"hit-created"
 ACCIDENTS = {
-    "a failing server": Accident(lambda proxy: proxy.fails(500, holding=HIT), ServerFailedError, None),
+    "a failing server": Accident(lambda bench: bench.plan(Answer(500), holding=HIT), ServerFailedError, None),
     "a proxy that fails": Accident(
-        lambda proxy: proxy.fails(502, holding=HIT, body=b"<html>"), ServerFailedError, None
+        lambda bench: bench.plan(Answer(502, body=b"<html>"), holding=HIT), ServerFailedError, None
     ),
     "a conflict of transactions": Accident(
-        lambda proxy: proxy.fails(409, holding=HIT, body=b'{"errno":122}'), AbortedError, None
+        lambda bench: bench.plan(Answer(409, body=b'{"errno":122}'), holding=HIT), AbortedError, None
     ),
-    "an unavailable server": Accident(lambda proxy: proxy.fails(503, holding=HIT), UnavailableError, NotSentError),
-    "a cut connection": Accident(lambda proxy: proxy.cuts(holding=HIT), UncertainOutcomeError, NotSentError),
+    "an unavailable server": Accident(
+        lambda bench: bench.plan(Answer(503), holding=HIT), UnavailableError, NotSentError
+    ),
+    "a cut connection": Accident(
+        lambda bench: bench.plan(Cut("request"), holding=HIT), UncertainOutcomeError, NotSentError
+    ),
     "a lost answer": Accident(
-        lambda proxy: proxy.loses(holding=HIT), UncertainOutcomeError, NotSentError, carried_out=True
+        lambda bench: bench.plan(Cut("answer"), holding=HIT), UncertainOutcomeError, NotSentError, carried_out=True
     ),
-    "no accident": Accident(lambda proxy: None, None, None, carried_out=True),
+    "no accident": Accident(lambda bench: None, None, None, carried_out=True),
 }
 
 
 @pytest.mark.parametrize("name", ACCIDENTS)
 async def test_each_part_tells_exactly_what_became_of_it(
-    kinto: Client, proxy: Proxy, opened: Opened, name: str
+    kinto: Client, bench: Bench, opened: Opened, name: str
 ) -> None:
     accident = ACCIDENTS[name]
-    async with opened(proxy.url, retry=0) as client:
+    async with opened(bench.url, retry=0) as client:
         story = await prepared(kinto, client)
-        proxy.forget()
-        accident.make(proxy)
+        bench.forget()
+        accident.make(bench)
         with pytest.raises(BatchError) as caught:
             await carry_out(client, lambda batch: fill(story, batch))
     expected = {**OWN}
@@ -190,7 +194,7 @@ async def test_each_part_tells_exactly_what_became_of_it(
     check_outcomes(story, expected, caught.value)
     check_instances(story, expected)
     check_server(kinto, story, expected, hit_done=accident.carried_out)
-    check_wire(proxy, expected, caught.value, stopped=accident.after is not None)
+    check_wire(bench, expected, caught.value, stopped=accident.after is not None)
 
 
 def check_outcomes(story: Story, expected: dict[str, type[Exception] | None], error: BatchError) -> None:
@@ -262,15 +266,15 @@ def check_server(kinto: Client, story: Story, expected: dict[str, type[Exception
             assert kinto.repository(Task).get(name).etag == instance.etag, name
 
 
-def check_wire(proxy: Proxy, expected: dict[str, type[Exception] | None], error: BatchError, *, stopped: bool) -> None:
-    asked = [each for each in proxy.received if each.line.startswith("POST /v1/batch ")]
+def check_wire(bench: Bench, expected: dict[str, type[Exception] | None], error: BatchError, *, stopped: bool) -> None:
+    asked = [each for each in bench.received if each.line.startswith("POST /v1/batch ")]
     sizes = [len(json.loads(each.body)["requests"]) for each in asked]
     assert sizes == ([4] * 3 if stopped else [4] * 5)
-    assert len(proxy.received) == len(sizes) + 1  # and the question how much it takes; nothing was sent again
+    assert len(bench.received) == len(sizes) + 1  # and the question how much it takes; nothing was sent again
     if not stopped:
         assert error.__cause__ is None
         return
-    assert not [each for each in proxy.received if b"after-" in each.body or b"last-" in each.body]
+    assert not [each for each in bench.received if b"after-" in each.body or b"last-" in each.body]
     hit = next(each for target, each in error.failures if getattr(target, "id", None) == "hit-created")
     later = [each for _, each in error.failures if isinstance(each, NotSentError)]
     assert len(later) == sum(kind is NotSentError for kind in expected.values()) == 8
@@ -281,12 +285,12 @@ def check_wire(proxy: Proxy, expected: dict[str, type[Exception] | None], error:
 
 
 async def test_what_failed_can_be_done_again_with_the_same_instances(
-    kinto: Client, proxy: Proxy, opened: Opened
+    kinto: Client, bench: Bench, opened: Opened
 ) -> None:
-    async with opened(proxy.url, retry=0) as client:
+    async with opened(bench.url, retry=0) as client:
         story = await prepared(kinto, client)
-        proxy.forget()
-        proxy.cuts(holding=HIT)
+        bench.forget()
+        bench.plan(Cut("request"), holding=HIT)
         with pytest.raises(BatchError) as caught:
             await carry_out(client, lambda batch: fill(story, batch))
         left = [
@@ -310,17 +314,17 @@ async def test_what_failed_can_be_done_again_with_the_same_instances(
 
 
 async def test_after_a_cut_nothing_that_a_batch_cannot_carry_is_sent_either(
-    kinto: Client, proxy: Proxy, opened: Opened
+    kinto: Client, bench: Bench, opened: Opened
 ) -> None:
     """A JSON patch, which is a request of its own, and the second request of an upsert."""
-    async with opened(proxy.url, retry=0) as client:
+    async with opened(bench.url, retry=0) as client:
         lenient = client.repository(Lenient)
         kinto.repository(Lenient).patch("after-read", other=1)
         removing = await told(lenient.get("after-read"))
         del removing.model_extra["other"]
         fresh = [Task(id=f"hit-created-{number}") for number in range(2)]
-        proxy.forget()
-        proxy.cuts(holding=HIT)
+        bench.forget()
+        bench.plan(Cut("request"), holding=HIT)
         outcomes: list[Outcome[Any]] = []
 
         def both(batch: Collected) -> None:
@@ -332,19 +336,19 @@ async def test_after_a_cut_nothing_that_a_batch_cannot_carry_is_sent_either(
             await carry_out(client, both)
     assert [type(outcome.error) for outcome in outcomes] == [UncertainOutcomeError] * 2 + [NotSentError] * 2
     assert removing.dirty
-    assert len(proxy.received) == 2
+    assert len(bench.received) == 2
     assert on_server(kinto)["after-patched"] == "old"
 
 
 async def test_a_cut_between_the_two_requests_of_an_upsert_fails_that_upsert(
-    kinto: Client, proxy: Proxy, opened: Opened
+    kinto: Client, bench: Bench, opened: Opened
 ) -> None:
     upserted = [Task(id="first-patched", title="new"), Task(id="first-read", title="new")]
     new = Task(id="first-created", title="new")
     later = Task(id="after-created")
     outcomes: list[Outcome[Any]] = []
-    async with opened(proxy.url, retry=0) as client:
-        proxy.cuts(holding=b"PATCH")
+    async with opened(bench.url, retry=0) as client:
+        bench.plan(Cut("request"), holding=b"PATCH")
 
         def fill_(batch: Collected) -> None:
             outcomes.extend(batch.upsert(task) for task in (*upserted, new))
@@ -361,22 +365,22 @@ async def test_a_cut_between_the_two_requests_of_an_upsert_fails_that_upsert(
     assert "after-created" not in on_server(kinto)
 
 
-async def test_a_server_that_says_how_long_to_wait_is_asked_again(kinto: Client, proxy: Proxy, opened: Opened) -> None:
-    proxy.fails(503, holding=b"/batch", headers={"Retry-After": "0"})
+async def test_a_server_that_says_how_long_to_wait_is_asked_again(kinto: Client, bench: Bench, opened: Opened) -> None:
+    bench.plan(Answer(503, headers={"Retry-After": "0"}), holding=b"/batch")
     tasks = [Task(id="a"), Task(id="b")]
-    async with opened(proxy.url) as client:
+    async with opened(bench.url) as client:
         await carry_out(client, lambda batch: [batch.save(task) for task in tasks])
     assert all(task.saved for task in tasks)
-    assert len([each for each in proxy.received if "/batch" in each.line]) == 2
+    assert len([each for each in bench.received if "/batch" in each.line]) == 2
     assert {"a", "b"} <= on_server(kinto).keys()
 
 
 async def test_an_answer_of_something_that_is_no_kinto_fails_its_chunk_only(
-    kinto: Client, proxy: Proxy, opened: Opened
+    kinto: Client, bench: Bench, opened: Opened
 ) -> None:
-    proxy.fails(200, holding=b"t0", body=b'{"responses": []}')
+    bench.plan(Answer(200, body=b'{"responses": []}'), holding=b"t0")
     tasks = [Task(id=f"t{number}") for number in range(8)]
-    async with opened(proxy.url, retry=0) as client:
+    async with opened(bench.url, retry=0) as client:
         with pytest.raises(BatchError, match="4 of 8 failed.*the server may have done them"):
             await carry_out(client, lambda batch: [batch.save(task) for task in tasks])
     assert [task.saved for task in tasks] == [False] * 4 + [True] * 4

@@ -34,8 +34,8 @@ from kinto_models import (
 )
 from kinto_models.embedded import EmbeddedServer
 from tests.conftest import Wire
+from tests.faults import Answer, Bench, Cut
 from tests.loopback import Loopback
-from tests.proxy import Proxy
 from tests.repository.conftest import ALICE, Opened, told
 
 
@@ -247,9 +247,9 @@ def test_what_is_no_object_fails_by_itself(tasks: Repository[Task]) -> None:
 
 @pytest.mark.parametrize("sized", [True, False])
 async def test_a_server_that_is_gone_ends_the_reading(
-    proxy: Proxy, four: Client, opened: Opened, sized: object
+    bench: Bench, four: Client, opened: Opened, sized: object
 ) -> None:
-    proxy.cuts(holding=b"t5")
+    bench.plan(Cut("request"), holding=b"t5")
     taken: list[Task] = []
 
     def objects() -> Iterator[Task]:
@@ -257,7 +257,7 @@ async def test_a_server_that_is_gone_ends_the_reading(
             taken.append(task)
             yield task
 
-    async with opened(proxy.url, retry=0) as client:
+    async with opened(bench.url, retry=0) as client:
         with pytest.raises(
             BatchError, match="failed; POST /batch: it may have been carried out, and may not"
         ) as caught:
@@ -271,13 +271,13 @@ async def test_a_server_that_is_gone_ends_the_reading(
     assert [target.id for target, _ in caught.value.failures] == [f"t{number}" for number in range(4, 4 + len(kinds))]
     assert len(taken) == (0 if sized else 4 + len(kinds))
     assert four.repository(Task).count() == 4
-    assert len(proxy.received) == 3
+    assert len(bench.received) == 3
 
 
 async def test_a_server_that_is_gone_is_said_also_where_each_hears_of_failures(
-    proxy: Proxy, four: Client, opened: Opened
+    bench: Bench, four: Client, opened: Opened
 ) -> None:
-    proxy.fails(503, holding=b"t5")
+    bench.plan(Answer(503), holding=b"t5")
     heard: dict[str, Outcome[Any]] = {}
     taken: list[str] = []
 
@@ -286,7 +286,7 @@ async def test_a_server_that_is_gone_is_said_also_where_each_hears_of_failures(
             taken.append(task.id)
             yield task
 
-    async with opened(proxy.url, retry=0) as client:
+    async with opened(bench.url, retry=0) as client:
         with pytest.raises(BatchError, match="what followed was not sent, .* 503") as caught:
             await told(
                 client.repository(Task).create_many(objects(), each=lambda task, out: heard.update({task.id: out}))
@@ -303,17 +303,17 @@ async def test_a_server_that_is_gone_is_said_also_where_each_hears_of_failures(
 
 @pytest.mark.parametrize("kind", ["instance", "id", "unbatchable"])
 async def test_whoever_is_taken_from_the_iterable_hears_of_it_also_where_the_server_goes(
-    proxy: Proxy, four: Client, opened: Opened, kind: str
+    bench: Bench, four: Client, opened: Opened, kind: str
 ) -> None:
     """One that has to wait for the chunk before it: the same instance, the same id, or a request of another kind."""
     tasks = some(3)
     four.repository(Task).create_many(tasks)
     heard: list[Any] = []
-    async with opened(proxy.url, retry=0) as client:
+    async with opened(bench.url, retry=0) as client:
         mine = [await told(client.repository(Task).get(f"t{number}")) for number in range(2)]
         by_id = ["t0", "t1", "t0" if kind == "id" else "batch"]
         targets: list[Any] = [*mine, mine[0]] if kind == "instance" else by_id
-        proxy.cuts(holding=b"/batch ")
+        bench.plan(Cut("request"), holding=b"/batch ")
         with pytest.raises(BatchError, match="3 of 3 failed"):
             await told(
                 client.repository(Task).delete_many(iter(targets), each=lambda t, out: heard.append((t, out.error)))
@@ -322,10 +322,10 @@ async def test_whoever_is_taken_from_the_iterable_hears_of_it_also_where_the_ser
     assert [type(error) for _, error in heard] == [UncertainOutcomeError, UncertainOutcomeError, NotSentError]
 
 
-async def test_a_failing_server_is_asked_for_the_rest(proxy: Proxy, four: Client, opened: Opened) -> None:
+async def test_a_failing_server_is_asked_for_the_rest(bench: Bench, four: Client, opened: Opened) -> None:
     """A 500 says nothing of other chunks."""
-    proxy.fails(500, holding=b"t5")
-    async with opened(proxy.url) as client:
+    bench.plan(Answer(500), holding=b"t5")
+    async with opened(bench.url) as client:
         with pytest.raises(BatchError, match="4 of 12 failed") as caught:
             await told(client.repository(Task).create_many(some(12)))
     assert {target.id for target, _ in caught.value.failures} == {"t4", "t5", "t6", "t7"}
@@ -482,8 +482,8 @@ async def test_what_an_async_iterable_gave_before_it_raised_is_sent(server: Embe
     assert [task.id for task in kinto.repository(Task).find()] == []
 
 
-async def test_a_server_that_is_gone_ends_the_reading_of_an_async_iterable(proxy: Proxy, four: Client) -> None:
-    proxy.cuts(holding=b"t5")
+async def test_a_server_that_is_gone_ends_the_reading_of_an_async_iterable(bench: Bench, four: Client) -> None:
+    bench.plan(Cut("request"), holding=b"t5")
     taken: list[Task] = []
 
     async def objects() -> AsyncIterator[Task]:
@@ -491,7 +491,7 @@ async def test_a_server_that_is_gone_ends_the_reading_of_an_async_iterable(proxy
             taken.append(task)
             yield task
 
-    async with AsyncClient(proxy.url, auth=ALICE, retry=0) as client:
+    async with AsyncClient(bench.url, auth=ALICE, retry=0) as client:
         with pytest.raises(BatchError) as caught:
             await client.repository(Task).create_many(objects())
     assert isinstance(caught.value.__cause__, UncertainOutcomeError)

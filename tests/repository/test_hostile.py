@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -28,60 +27,28 @@ from kinto_models import (
     UnavailableError,
     UncertainOutcomeError,
 )
-from kinto_models.models.state import Snapshot
-from kinto_models.models.stored import attach
-from kinto_models.models.tracking import parse
 from tests.loopback import Loopback
-
-
-class Task(Record, bucket="todo", collection="tasks"):
-    title: str = ""
-    tags: list[str] = []
+from tests.reliability import hostile
+from tests.reliability.hostile import Task, saved, state
 
 
 class Anywhere(Record, bucket="todo", collection="tasks", ids=ServerIds):
     """The same, under ids that the server makes."""
 
 
-def saved() -> Task:
-    """A task that was read, and changed since."""
-    data = {"id": "t1", "last_modified": 5, "title": "x", "tags": []}
-    task = parse(Task, data)
-    attach(task, Snapshot(json.dumps({"data": data, "permissions": {"write": ["a"]}}).encode(), None))
-    task.title = "y"
-    task.tags.append("z")
-    return task
-
-
-Use = Callable[[Client, Task], object]
-USES: dict[str, Use] = {
-    "create": lambda kinto, task: kinto.repository(Task).create(task),
-    "save": lambda kinto, task: kinto.repository(Task).save(task),
-    "replace": lambda kinto, task: kinto.repository(Task).replace(task),
-    "patch": lambda kinto, task: kinto.repository(Task).patch(task, title="w"),
-    "patch by id": lambda kinto, task: kinto.repository(Task).patch("t1", title="w"),
-    "delete": lambda kinto, task: kinto.repository(Task).delete(task),
-    "refresh": lambda kinto, task: kinto.repository(Task).refresh(task),
-    "get": lambda kinto, task: kinto.repository(Task).get("t1"),
-    "get_or_none": lambda kinto, task: kinto.repository(Task).get_or_none("t1"),
-    "get_or_create": lambda kinto, task: kinto.repository(Task).get_or_create(task),
-    "upsert": lambda kinto, task: kinto.repository(Task).upsert(task),
-    "all": lambda kinto, task: kinto.repository(Task).find().all(),
-    "count": lambda kinto, task: kinto.repository(Task).count(),
-    "timestamp": lambda kinto, task: kinto.repository(Task).timestamp(),
-    "delete_all": lambda kinto, task: kinto.repository(Task).delete_all(),
-}
 READS = ("refresh", "get", "get_or_none", "all", "count", "timestamp")
+WRITES = ("create", "save", "replace", "patch", "patch by id", "delete", "get_or_create", "upsert", "delete_all")
+USES = {name: hostile.USES[name] for name in (*WRITES, *READS)}
 WITH_BODY = [name for name in USES if name not in ("count", "timestamp")]
 
 
 def expect(loopback: Loopback, use: str, error: type[KintoError], message: str | None = None) -> None:
     task = saved()
-    before = (task.model_dump(), task.etag, task.changes, task.saved, repr(task.permissions))
+    before = state(task)
     with Client(loopback.url, retry=0, timeout=2) as kinto, pytest.raises(KintoError, match=message) as caught:
         USES[use](kinto, task)
     assert caught.type is error
-    assert before == (task.model_dump(), task.etag, task.changes, task.saved, repr(task.permissions))
+    assert before == state(task)
 
 
 @pytest.mark.parametrize("use", USES)

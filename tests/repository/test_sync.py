@@ -33,7 +33,7 @@ from kinto_models import (
 from kinto_models.embedded import EmbeddedServer
 from kinto_models.protocol import operations
 from tests.conftest import Wire
-from tests.proxy import Proxy
+from tests.faults import Bench, Cut
 from tests.repository.conftest import ALICE, Opened, told
 
 
@@ -408,12 +408,12 @@ def test_a_plan_that_was_applied_conflicts_when_it_is_applied_again(tasks: Repos
     assert {task.id: task.title for task in tasks.find()} == {"new": "later", "changed": "later"}
 
 
-def test_a_server_that_goes_leaves_the_rest_as_it_was(proxy: Proxy, four: Client) -> None:
-    with Client(proxy.url, auth=ALICE, retry=0) as client:
+def test_a_server_that_goes_leaves_the_rest_as_it_was(bench: Bench, four: Client) -> None:
+    with Client(bench.url, auth=ALICE, retry=0) as client:
         tasks = client.repository(Task)
         desired = [Task(id=f"t{number}") for number in range(10)]
         plan = tasks.sync_to(desired)
-        proxy.cuts(holding=b"t5")
+        bench.plan(Cut("request"), holding=b"t5")
         with pytest.raises(BatchError):
             tasks.apply(plan)
         assert [task.saved for task in desired] == [True] * 4 + [False] * 6

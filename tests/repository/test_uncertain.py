@@ -29,8 +29,8 @@ from kinto_models import (
     edit,
 )
 from kinto_models.protocol.messages import Request, Response
+from tests.faults import Answer, Bench, Cut
 from tests.loopback import Loopback
-from tests.proxy import Proxy
 from tests.repository.conftest import Opened, carry_out, told
 
 
@@ -67,8 +67,8 @@ def stored(four: Client, object_id: str) -> dict[str, Any]:
     return four.repository(Task).get(object_id).model_dump(exclude={"id", "last_modified"})
 
 
-def lines(proxy: Proxy) -> list[str]:
-    return [each.line.split()[0] for each in proxy.received]
+def lines(bench: Bench) -> list[str]:
+    return [each.line.split()[0] for each in bench.received]
 
 
 # What looking clears
@@ -76,59 +76,59 @@ def lines(proxy: Proxy) -> list[str]:
 
 @pytest.mark.parametrize("task", [Task(title="x", score=1e22, tags=["a"]), Task(id="own", title="x")])
 async def test_a_creation_whose_answer_was_lost_is_a_success(
-    four: Client, proxy: Proxy, opened: Opened, task: Task
+    four: Client, bench: Bench, opened: Opened, task: Task
 ) -> None:
     task, events = task.model_copy(deep=True), list[Event[Task]]()
     task.permissions.read.add("account:bob")
-    proxy.loses(holding=b"PUT")
-    async with opened(proxy.url, retry=QUICK) as client:
+    bench.plan(Cut("answer"), holding=b"PUT")
+    async with opened(bench.url, retry=QUICK) as client:
         client.subscribe(Task)(events.append)
         result = await told(client.repository(Task).save(task))
     assert (result.created, result.etag) == (True, task.etag)
-    assert lines(proxy) == ["PUT", "PUT", "GET"]
+    assert lines(bench) == ["PUT", "PUT", "GET"]
     assert not task.dirty
     assert "account:bob" in task.permissions.read
     assert task.etag == four.repository(Task).get(task.id).etag
     assert [event.action for event in events] == ["created"]
 
 
-async def test_a_save_whose_answer_was_lost_is_a_success(four: Client, proxy: Proxy, opened: Opened) -> None:
+async def test_a_save_whose_answer_was_lost_is_a_success(four: Client, bench: Bench, opened: Opened) -> None:
     four.repository(Task).create(Task(id="a", title="old", tags=["x"]))
-    async with opened(proxy.url, retry=QUICK) as client:
+    async with opened(bench.url, retry=QUICK) as client:
         tasks = client.repository(Task)
         task = await told(tasks.get("a"))
         task.title = "new"
-        proxy.loses(holding=b"PATCH")
+        bench.plan(Cut("answer"), holding=b"PATCH")
         assert (await told(tasks.save(task))).changed == {"title"}
         task.views = 1
         assert (await told(tasks.save(task))).changed == {"views"}  # under the new ETag
     assert stored(four, "a") == {"title": "new", "views": 1, "score": 0.0, "tags": ["x"]}
 
 
-async def test_a_field_that_was_taken_out_is_seen_to_be_out(four: Client, proxy: Proxy, opened: Opened) -> None:
+async def test_a_field_that_was_taken_out_is_seen_to_be_out(four: Client, bench: Bench, opened: Opened) -> None:
     four.repository(Record, bucket="todo", collection="tasks").create(
         Record.model_validate({"id": "a", "x": 1, "y": 2})
     )
-    async with opened(proxy.url, retry=QUICK) as client:
+    async with opened(bench.url, retry=QUICK) as client:
         records = client.repository(Record, bucket="todo", collection="tasks")
         record = await told(records.get("a"))
         del record.model_extra["x"]
-        proxy.loses(holding=b"PATCH")
+        bench.plan(Cut("answer"), holding=b"PATCH")
         assert (await told(records.save(record))).changed == {"x"}
-    assert lines(proxy) == ["GET", "PATCH", "PATCH", "GET"]
+    assert lines(bench) == ["GET", "PATCH", "PATCH", "GET"]
 
 
 async def test_a_patch_and_a_replacement_and_a_deletion_whose_answers_were_lost_are_successes(
-    four: Client, proxy: Proxy, opened: Opened
+    four: Client, bench: Bench, opened: Opened
 ) -> None:
     for name in "abcd":
         four.repository(Task).create(Task(id=name, title="old"))
-    async with opened(proxy.url, retry=QUICK) as client:
+    async with opened(bench.url, retry=QUICK) as client:
         tasks = client.repository(Task)
         patched, replaced, forced, deleted = [await told(tasks.get(name)) for name in "abcd"]
         replaced.title = forced.title = "new"
         for method in (b"PATCH", b"/b ", b"/c ", b"DELETE"):
-            proxy.loses(holding=method)
+            bench.plan(Cut("answer"), holding=method)
         assert (await told(tasks.patch(patched, edit(Task.title).set("new"), views=2))).changed == {"title", "views"}
         assert not (await told(tasks.replace(replaced))).created
         assert not (await told(tasks.replace(forced, force=True))).created
@@ -138,76 +138,76 @@ async def test_a_patch_and_a_replacement_and_a_deletion_whose_answers_were_lost_
     assert found == {"a": "new", "b": "new", "c": "new"}
 
 
-async def test_what_is_written_by_id_is_written_again(four: Client, proxy: Proxy, opened: Opened) -> None:
+async def test_what_is_written_by_id_is_written_again(four: Client, bench: Bench, opened: Opened) -> None:
     four.repository(Task).create(Task(id="a"))
-    async with opened(proxy.url, retry=QUICK) as client:
-        proxy.loses(holding=b"PATCH")
-        proxy.loses(holding=b"DELETE")
+    async with opened(bench.url, retry=QUICK) as client:
+        bench.plan(Cut("answer"), holding=b"PATCH")
+        bench.plan(Cut("answer"), holding=b"DELETE")
         assert (await told(client.repository(Task).patch("a", title="new"))).title == "new"
         assert await told(client.repository(Task).delete("a"))
-    assert lines(proxy) == ["PATCH", "PATCH", "DELETE", "DELETE"]
+    assert lines(bench) == ["PATCH", "PATCH", "DELETE", "DELETE"]
 
 
-async def test_grants_whose_answer_was_lost_are_made_once(four: Client, proxy: Proxy, opened: Opened) -> None:
+async def test_grants_whose_answer_was_lost_are_made_once(four: Client, bench: Bench, opened: Opened) -> None:
     four.repository(Task).create(Task(id="a"))
-    async with opened(proxy.url, retry=QUICK) as client:
+    async with opened(bench.url, retry=QUICK) as client:
         tasks = client.repository(Task)
         task, listed = await told(tasks.get("a")), (await told(tasks.find().all()))[0]
         task.permissions.read.add("account:bob")
-        proxy.loses(holding=b"PATCH")
+        bench.plan(Cut("answer"), holding=b"PATCH")
         assert (await told(tasks.save(task))).changed == {"permissions"}
         listed.permissions.write.add("account:carol")  # in what a list shows, permissions are not known
         listed.title = "new"
-        proxy.loses(holding=b"PATCH")
+        bench.plan(Cut("answer"), holding=b"PATCH")
         with pytest.raises(UncertainOutcomeError):  # somebody wrote the data, and it may have been before
             await told(tasks.save(listed))
         await told(tasks.refresh(listed))
         listed.permissions.write.add("account:carol")
-        proxy.loses(holding=b"carol")
+        bench.plan(Cut("answer"), holding=b"carol")
         await told(tasks.save(listed))
     permissions = four.repository(Task).get("a").permissions
     assert set(permissions.read) == {"account:bob"}
     assert set(permissions.write) == {"account:alice", "account:carol"}
 
 
-async def test_upsert_and_get_or_create_go_on(four: Client, proxy: Proxy, opened: Opened) -> None:
-    async with opened(proxy.url, retry=QUICK) as client:
+async def test_upsert_and_get_or_create_go_on(four: Client, bench: Bench, opened: Opened) -> None:
+    async with opened(bench.url, retry=QUICK) as client:
         tasks = client.repository(Task)
-        proxy.loses(holding=b"PUT")
+        bench.plan(Cut("answer"), holding=b"PUT")
         assert (await told(tasks.upsert(Task(id="a", title="x")))).created
-        proxy.loses(holding=b"PATCH")
+        bench.plan(Cut("answer"), holding=b"PATCH")
         assert (await told(tasks.upsert(Task(id="a", title="y")))).changed == {"title"}
-        proxy.loses(holding=b"PUT")
+        bench.plan(Cut("answer"), holding=b"PUT")
         assert (await told(tasks.get_or_create(Task(id="b", title="x"))))[1]
-        proxy.cuts(holding=b"PUT")
+        bench.plan(Cut("request"), holding=b"PUT")
         found, created = await told(tasks.get_or_create(Task(id="a", title="z")))
         assert (found.title, created) == ("y", False)
 
 
-async def test_what_never_arrived_is_done_once(four: Client, proxy: Proxy, opened: Opened) -> None:
+async def test_what_never_arrived_is_done_once(four: Client, bench: Bench, opened: Opened) -> None:
     four.repository(Task).create(Task(id="a"))
-    async with opened(proxy.url, retry=QUICK) as client:
+    async with opened(bench.url, retry=QUICK) as client:
         tasks = client.repository(Task)
-        proxy.cuts(holding=b"PATCH")
+        bench.plan(Cut("request"), holding=b"PATCH")
 
         def visit(task: Task) -> None:
             task.views += 1
 
         assert (await told(tasks.modify("a", visit))).views == 1
-        proxy.cuts(holding=b"PATCH")
+        bench.plan(Cut("request"), holding=b"PATCH")
         await told(tasks.patch(await told(tasks.get("a")), edit(Task.tags).append("once")))
     assert stored(four, "a") == {"title": "", "views": 1, "score": 0.0, "tags": ["once"]}
 
 
 async def test_a_gateway_that_fails_after_the_work_is_done_is_no_failure(
-    four: Client, proxy: Proxy, opened: Opened
+    four: Client, bench: Bench, opened: Opened
 ) -> None:
     task = Task(id="a", title="x")
     four.repository(Task).create(Task(id="a", title="x"))
-    proxy.fails(502, holding=b"PUT", body=b"<html>")
-    async with opened(proxy.url, retry=QUICK) as client:
+    bench.plan(Answer(502, body=b"<html>"), holding=b"PUT")
+    async with opened(bench.url, retry=QUICK) as client:
         assert (await told(client.repository(Task).create(task))).id == "a"
-        proxy.fails(504, holding=b"PUT", times=9)
+        bench.plan(Answer(504), holding=b"PUT", times=9)
         with pytest.raises(ServerFailedError):  # of which nobody knows anything either
             await told(client.repository(Task).create(Task(id="b")))
 
@@ -215,15 +215,15 @@ async def test_a_gateway_that_fails_after_the_work_is_done_is_no_failure(
 # What looking cannot clear
 
 
-async def test_an_increment_whose_answer_was_lost_is_uncertain(four: Client, proxy: Proxy, opened: Opened) -> None:
+async def test_an_increment_whose_answer_was_lost_is_uncertain(four: Client, bench: Bench, opened: Opened) -> None:
     """The server has what was sent; but whoever else adds one makes the same of it."""
     four.repository(Task).create(Task(id="a"))
 
     def visit(task: Task) -> None:
         task.views += 1
 
-    async with opened(proxy.url, retry=QUICK) as client:
-        proxy.loses(holding=b"PATCH")
+    async with opened(bench.url, retry=QUICK) as client:
+        bench.plan(Cut("answer"), holding=b"PATCH")
         with pytest.raises(UncertainOutcomeError, match="may have been carried out, and may not") as caught:
             await told(client.repository(Task).modify("a", visit))
     assert (caught.value.mine.views, caught.value.base.views, caught.value.theirs.views) == (1, 0, 1)
@@ -233,13 +233,13 @@ async def test_an_increment_whose_answer_was_lost_is_uncertain(four: Client, pro
     assert (again.theirs, again.request) == (caught.value.theirs, caught.value.request)
 
 
-async def test_an_item_is_never_added_twice(four: Client, proxy: Proxy, opened: Opened) -> None:
+async def test_an_item_is_never_added_twice(four: Client, bench: Bench, opened: Opened) -> None:
     four.repository(Task).create(Task(id="a"))
-    async with opened(proxy.url, retry=QUICK) as client:
+    async with opened(bench.url, retry=QUICK) as client:
         tasks = client.repository(Task)
         task = await told(tasks.get("a"))
         for target in (task, "a"):
-            proxy.loses(holding=b"PATCH")
+            bench.plan(Cut("answer"), holding=b"PATCH")
             with pytest.raises(UncertainOutcomeError) as caught:
                 await told(tasks.patch(target, edit(Task.tags).append("x")))
             assert caught.value.mine is (task if target is task else None)
@@ -248,78 +248,78 @@ async def test_an_item_is_never_added_twice(four: Client, proxy: Proxy, opened: 
 
 
 async def test_an_object_under_an_id_of_the_servers_is_never_created_twice(
-    four: Client, proxy: Proxy, opened: Opened
+    four: Client, bench: Bench, opened: Opened
 ) -> None:
     task = Numbered(title="x")
-    proxy.loses(holding=b"POST")
-    async with opened(proxy.url, retry=QUICK) as client:
+    bench.plan(Cut("answer"), holding=b"POST")
+    async with opened(bench.url, retry=QUICK) as client:
         with pytest.raises(UncertainOutcomeError) as caught:
             await told(client.repository(Numbered).create(task))
         assert (caught.value.mine, task.saved, task.id) == (task, False, "")
-        proxy.fails(503, holding=b"POST", headers={"Retry-After": "0"})
+        bench.plan(Answer(503, headers={"Retry-After": "0"}), holding=b"POST")
         await told(client.repository(Numbered).create(task))  # the server said that it had not been
     assert four.repository(Numbered).count() == 2
 
 
-async def test_what_others_wrote_meanwhile_is_not_taken_for_mine(four: Client, proxy: Proxy, opened: Opened) -> None:
+async def test_what_others_wrote_meanwhile_is_not_taken_for_mine(four: Client, bench: Bench, opened: Opened) -> None:
     tasks = four.repository(Task)
     tasks.create(Task(id="a"))
     policy = Between(retries=2, backoff=0.001).happens(lambda: tasks.patch("a", title="theirs"))
-    async with opened(proxy.url, retry=policy) as client:
+    async with opened(bench.url, retry=policy) as client:
         task = await told(client.repository(Task).get("a"))
         task.title = "mine"
-        proxy.loses(holding=b'"mine"')
+        bench.plan(Cut("answer"), holding=b'"mine"')
         with pytest.raises(UncertainOutcomeError) as caught:
             await told(client.repository(Task).save(task))
         assert (caught.value.mine, caught.value.theirs.title) == (task, "theirs")
         assert (task.title, task.dirty, task.etag) == ("mine", True, caught.value.base.etag)
 
 
-async def test_what_others_did_beside_my_change_leaves_it_mine(four: Client, proxy: Proxy, opened: Opened) -> None:
+async def test_what_others_did_beside_my_change_leaves_it_mine(four: Client, bench: Bench, opened: Opened) -> None:
     tasks = four.repository(Task)
     tasks.create(Task(id="a"))
     policy = Between(retries=2, backoff=0.001).happens(lambda: tasks.patch("a", views=7))
-    async with opened(proxy.url, retry=policy) as client:
+    async with opened(bench.url, retry=policy) as client:
         task = await told(client.repository(Task).get("a"))
         task.title = "mine"
-        proxy.loses(holding=b'"mine"')
+        bench.plan(Cut("answer"), holding=b'"mine"')
         await told(client.repository(Task).save(task))
     assert (task.title, task.views, task.etag) == ("mine", 7, tasks.get("a").etag)
 
 
-async def test_who_says_what_to_do_about_a_conflict_gets_that(four: Client, proxy: Proxy, opened: Opened) -> None:
+async def test_who_says_what_to_do_about_a_conflict_gets_that(four: Client, bench: Bench, opened: Opened) -> None:
     tasks = four.repository(Task)
     tasks.create(Task(id="a"))
     policy = Between(retries=2, backoff=0.001).happens(lambda: tasks.patch("a", title="theirs"))
-    async with opened(proxy.url, retry=policy) as client:
+    async with opened(bench.url, retry=policy) as client:
         task = await told(client.repository(Task).get("a"))
         task.title = "mine"
-        proxy.loses(holding=b'"mine"')
+        bench.plan(Cut("answer"), holding=b'"mine"')
         await told(client.repository(Task).save(task, on_conflict="mine"))
     assert stored(four, "a")["title"] == "mine"
 
 
-async def test_what_was_deleted_meanwhile_is_gone(four: Client, proxy: Proxy, opened: Opened) -> None:
+async def test_what_was_deleted_meanwhile_is_gone(four: Client, bench: Bench, opened: Opened) -> None:
     tasks = four.repository(Task)
     for name in "ab":
         tasks.create(Task(id=name))
         policy = Between(retries=2, backoff=0.001).happens(lambda: tasks.delete(name))  # noqa: B023  # called in here
-        async with opened(proxy.url, retry=policy) as client:
+        async with opened(bench.url, retry=policy) as client:
             task = await told(client.repository(Task).get(name))
             task.title = "mine"
-            proxy.loses(holding=b'"mine"')
+            bench.plan(Cut("answer"), holding=b'"mine"')
             write = client.repository(Task).save if name == "a" else client.repository(Task).replace
             with pytest.raises(NotFoundError, match="deleted since"):
                 await told(write(task))
 
 
-async def test_an_object_that_came_back_is_not_said_to_be_deleted(four: Client, proxy: Proxy, opened: Opened) -> None:
+async def test_an_object_that_came_back_is_not_said_to_be_deleted(four: Client, bench: Bench, opened: Opened) -> None:
     tasks = four.repository(Task)
     tasks.create(Task(id="a"))
     policy = Between(retries=2, backoff=0.001).happens(lambda: tasks.create(Task(id="a", title="new")))
-    async with opened(proxy.url, retry=policy) as client:
+    async with opened(bench.url, retry=policy) as client:
         task = await told(client.repository(Task).get("a"))
-        proxy.loses(holding=b"DELETE")
+        bench.plan(Cut("answer"), holding=b"DELETE")
         with pytest.raises(UncertainOutcomeError) as caught:
             await told(client.repository(Task).delete(task))
         assert caught.value.mine is task
@@ -328,23 +328,23 @@ async def test_an_object_that_came_back_is_not_said_to_be_deleted(four: Client, 
 
 @pytest.mark.parametrize("retry", [0, RetryPolicy(retries=1, backoff=0.001)])
 async def test_a_server_that_stays_away_leaves_the_outcome_open(
-    four: Client, proxy: Proxy, opened: Opened, retry: Any
+    four: Client, bench: Bench, opened: Opened, retry: Any
 ) -> None:
     task = Task(id="a", title="x")
-    proxy.loses(holding=b"PUT", times=9)
-    async with opened(proxy.url, retry=retry) as client:
+    bench.plan(Cut("answer"), holding=b"PUT", times=9)
+    async with opened(bench.url, retry=retry) as client:
         with pytest.raises(UncertainOutcomeError) as caught:
             await told(client.repository(Task).create(task))
     assert isinstance(caught.value.__cause__, (ConnectionFailedError, BrokenAnswerError))
     assert (caught.value.mine, caught.value.theirs, caught.value.refusal) == (task, None, None)
     assert (task.saved, task.etag, task.last_modified) == (False, None, None)
-    assert len(proxy.received) == (1 if retry == 0 else 2)
+    assert len(bench.received) == (1 if retry == 0 else 2)
 
 
-async def test_without_a_lost_answer_a_conflict_is_one(four: Client, proxy: Proxy, opened: Opened) -> None:
+async def test_without_a_lost_answer_a_conflict_is_one(four: Client, bench: Bench, opened: Opened) -> None:
     four.repository(Task).create(Task(id="a", title="x"))
-    proxy.fails(429, holding=b"PUT", headers={"Retry-After": "0"})  # so it was not carried out
-    async with opened(proxy.url, retry=QUICK) as client:
+    bench.plan(Answer(429, headers={"Retry-After": "0"}), holding=b"PUT")  # so it was not carried out
+    async with opened(bench.url, retry=QUICK) as client:
         with pytest.raises(AlreadyExistsError):
             await told(client.repository(Task).create(Task(id="a", title="x")))
 
@@ -352,15 +352,15 @@ async def test_without_a_lost_answer_a_conflict_is_one(four: Client, proxy: Prox
 # Batches
 
 
-async def test_a_batch_whose_answer_was_lost_is_a_success(four: Client, proxy: Proxy, opened: Opened) -> None:
+async def test_a_batch_whose_answer_was_lost_is_a_success(four: Client, bench: Bench, opened: Opened) -> None:
     for name in "abc":
         four.repository(Task).create(Task(id=name))
-    async with opened(proxy.url, retry=QUICK) as client:
+    async with opened(bench.url, retry=QUICK) as client:
         tasks = client.repository(Task)
         patched, replaced, deleted = [await told(tasks.get(name)) for name in "abc"]
         created = Task(id="d", title="new")
         patched.title = replaced.title = "new"
-        proxy.loses(holding=b"/batch ")
+        bench.plan(Cut("answer"), holding=b"/batch ")
         outcomes: list[Any] = []
 
         def fill(batch: Any) -> None:
@@ -374,13 +374,13 @@ async def test_a_batch_whose_answer_was_lost_is_a_success(four: Client, proxy: P
 
 
 async def test_of_a_batch_whose_answer_was_lost_only_what_nobody_can_tell_is_uncertain(
-    four: Client, proxy: Proxy, opened: Opened
+    four: Client, bench: Bench, opened: Opened
 ) -> None:
     four.repository(Task).create(Task(id="b"))
     numbered, own = Numbered(title="new"), Task(id="a", title="new")
     outcomes: list[Any] = []
-    async with opened(proxy.url, retry=QUICK) as client:
-        proxy.loses(holding=b"/batch ")
+    async with opened(bench.url, retry=QUICK) as client:
+        bench.plan(Cut("answer"), holding=b"/batch ")
 
         def visit(task: Task) -> None:
             task.views += 1
@@ -393,7 +393,7 @@ async def test_of_a_batch_whose_answer_was_lost_only_what_nobody_can_tell_is_unc
         assert isinstance(outcomes[0].error, UncertainOutcomeError)
         assert outcomes[0].error.mine is numbered
         assert [outcome.done for outcome in outcomes] == [False, True, True]
-        proxy.loses(holding=b'"views":1')  # the second request of the first
+        bench.plan(Cut("answer"), holding=b'"views":1')  # the second request of the first
 
         def again(batch: Any) -> None:
             outcomes[:] = [batch.repository(Task).modify("b", visit), batch.repository(Task).patch("a", views=5)]
@@ -413,14 +413,14 @@ def _aborted(*statuses: int) -> bytes:
     return json.dumps({"responses": [aborted if status == 409 else done for status in statuses]}).encode()
 
 
-async def test_what_a_409_took_back_is_sent_again_in_order(four: Client, proxy: Proxy, opened: Opened) -> None:
+async def test_what_a_409_took_back_is_sent_again_in_order(four: Client, bench: Bench, opened: Opened) -> None:
     tasks = [Task(id=f"t{number}", title="new") for number in range(4)]
-    proxy.fails(200, holding=b"/batch ", body=_aborted(201, 201, 409, 409))
-    async with opened(proxy.url, retry=QUICK) as client:
+    bench.plan(Answer(200, body=_aborted(201, 201, 409, 409)), holding=b"/batch ")
+    async with opened(bench.url, retry=QUICK) as client:
         await carry_out(client, lambda batch: [batch.save(task) for task in tasks])
     assert all(task.saved and task.etag == four.repository(Task).get(task.id).etag for task in tasks)
     assert [task.id for task in four.repository(Task).find().sort("last_modified")] == ["t0", "t1", "t2", "t3"]
-    sizes = [len(json.loads(each.body)["requests"]) for each in proxy.received if "/batch" in each.line]
+    sizes = [len(json.loads(each.body)["requests"]) for each in bench.received if "/batch" in each.line]
     assert sizes == [4, 2, 2]  # the less, the less comes in between
 
 
@@ -441,10 +441,10 @@ async def test_what_comes_after_a_409_stands(loopback: Loopback, opened: Opened)
     ]
 
 
-async def test_a_409_that_stays_is_the_error_of_what_it_took_back(four: Client, proxy: Proxy, opened: Opened) -> None:
+async def test_a_409_that_stays_is_the_error_of_what_it_took_back(four: Client, bench: Bench, opened: Opened) -> None:
     tasks = [Task(id=f"t{number}") for number in range(2)]
-    proxy.fails(200, holding=b"/batch ", body=_aborted(201, 409), times=99)
-    async with opened(proxy.url, retry=0) as client:
+    bench.plan(Answer(200, body=_aborted(201, 409)), holding=b"/batch ", times=99)
+    async with opened(bench.url, retry=0) as client:
         with pytest.raises(BatchError, match="2 of 2 failed") as caught:
             await carry_out(client, lambda batch: [batch.save(task) for task in tasks])
     assert [type(error) for _, error in caught.value.failures] == [AbortedError] * 2
@@ -453,11 +453,11 @@ async def test_a_409_that_stays_is_the_error_of_what_it_took_back(four: Client, 
     assert four.repository(Task).count() == 0
 
 
-async def test_a_batch_that_no_try_brings_an_answer_to_is_uncertain(four: Client, proxy: Proxy, opened: Opened) -> None:
+async def test_a_batch_that_no_try_brings_an_answer_to_is_uncertain(four: Client, bench: Bench, opened: Opened) -> None:
     tasks = [Task(id=f"t{number}") for number in range(6)]
-    proxy.loses(holding=b"t1", times=99)
+    bench.plan(Cut("answer"), holding=b"t1", times=99)
     outcomes: list[Any] = []
-    async with opened(proxy.url, retry=QUICK) as client:
+    async with opened(bench.url, retry=QUICK) as client:
         with pytest.raises(BatchError, match="6 of 6 failed"):
             await carry_out(client, lambda batch: outcomes.extend(batch.save(task) for task in tasks))
     assert [type(outcome.error) for outcome in outcomes] == [UncertainOutcomeError] * 4 + [NotSentError] * 2
@@ -466,13 +466,13 @@ async def test_a_batch_that_no_try_brings_an_answer_to_is_uncertain(four: Client
 
 
 async def test_a_client_that_is_closed_between_two_tries_leaves_the_outcome_open(
-    four: Client, proxy: Proxy, opened: Opened
+    four: Client, bench: Bench, opened: Opened
 ) -> None:
     closing: list[Any] = []
     policy = Between(retries=2, backoff=0.001).happens(lambda: closing.pop().close())
     task = Task(id="a")
-    proxy.loses(holding=b"PUT")
-    client = Client(proxy.url, auth=("alice", "s3cret"), retry=policy)
+    bench.plan(Cut("answer"), holding=b"PUT")
+    client = Client(bench.url, auth=("alice", "s3cret"), retry=policy)
     closing.append(client)
     with pytest.raises(UncertainOutcomeError):
         client.repository(Task).create(task)

@@ -1,0 +1,1 @@
+"""Whether what is reported as saved is saved, whatever happens on the way: ``make reliability``."""
