@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
-from kinto_models.errors import BackoffError, NoClientError, TLSError, TransportError
+from kinto_models.errors import AnswerTooLargeError, BackoffError, NoClientError, TLSError, TransportError
 from kinto_models.protocol.messages import Operation, Pause, Request, Response
 from kinto_models.protocol.refusals import backoff_of, retry_after, uncertain
 
@@ -157,7 +157,7 @@ class Pacing:
 def _may_change(request: Request, outcome: Outcome) -> bool:
     """Whether another try may end otherwise."""
     if isinstance(outcome, TransportError):
-        return not isinstance(outcome, TLSError)  # a certificate does not get better
+        return not isinstance(outcome, (TLSError, AnswerTooLargeError))  # neither gets better
     if outcome.status == 500:
         return request.safe  # what the server stumbles over is in the request, more often than not
     return outcome.status in _FAILED or outcome.status == 429

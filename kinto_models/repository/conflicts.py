@@ -14,7 +14,7 @@ from kinto_models.models.merging import merge_instances, rebase
 from kinto_models.models.outcomes import SaveResult
 from kinto_models.models.stored import Stored, state_of
 from kinto_models.models.tracking import dump_json, names_of
-from kinto_models.protocol.messages import Conversation, call
+from kinto_models.protocol.messages import Conversation, Pause, call
 from kinto_models.repository import writes
 from kinto_models.repository.mapper import Mapper
 from kinto_models.repository.reads import get
@@ -29,6 +29,9 @@ _ROUNDS: Final = 5
 """How often both sides are put together before it is left to the caller."""
 _TRIES: Final = 20
 """How often ``modify()`` reads and writes."""
+_APART: Final = 0.01
+"""Seconds of which it waits a random part before the second time, doubled for each one after."""
+_FAR_APART: Final = 0.25
 
 
 def save(mapper: Mapper[R], obj: R, *, force: bool, on_conflict: OnConflict[R]) -> Conversation[SaveResult]:
@@ -112,13 +115,15 @@ def _same_object(mapper: Mapper[R], made: R, object_id: str) -> R:
 def modify(mapper: Mapper[R], object_id: str, change: Callable[[R], object]) -> Conversation[R]:
     """Reads, changes and saves an object until nobody comes in between."""
     obj = yield from get(mapper, object_id)
-    for _ in range(_TRIES):
+    for attempt in range(_TRIES):
         made = yield from call(change, obj)
         changed = obj.dirty or obj.permissions.changed
         wanted = _same_object(mapper, _made(mapper, made, obj, changed=changed), object_id)
         try:
             yield from writes.save(mapper, wanted, force=False, tells=False)
         except ConflictError:  # which shows no permissions, and the change may be one of them
+            # Of those who all come back at once one is the first, again and again.
+            yield Pause(mapper.pacing.dice() * min(_APART * 2.0**attempt, _FAR_APART))
             obj = yield from get(mapper, object_id)
         else:
             return wanted

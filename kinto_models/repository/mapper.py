@@ -133,7 +133,7 @@ class Mapper(Generic[R]):
         model: the class.
         place: its plural endpoint.
         objects: the repository, of either kind, that what is loaded is tied to.
-        facts, subscribers, light: see ``Shared``.
+        facts, subscribers, light, pacing: see ``Shared``.
     """
 
     def __init__(self, model: type[R], place: Plural, objects: Any, client: Shared) -> None:
@@ -143,6 +143,7 @@ class Mapper(Generic[R]):
         self.facts: Facts = client.facts
         self.subscribers: Subscribers = client.subscribers
         self.light: bool = client.light
+        self.pacing: Pacing = client.pacing
 
     @property
     def aces(self) -> tuple[str, ...]:

@@ -73,7 +73,6 @@ _OURS: Final[tuple[tuple[type[Exception], type[TransportError]], ...]] = (
     (_Lower.ProtocolError, ConnectionFailedError),
     (_Lower.ClosedPoolError, ConnectionFailedError),
     (_Lower.EmptyPoolError, ConnectionFailedError),
-    (_Lower.FullPoolError, ConnectionFailedError),
     (_Lower.HostChangedError, ConnectionFailedError),
     (_Lower.MaxRetryError, ConnectionFailedError),
     (_Lower.PoolError, ConnectionFailedError),

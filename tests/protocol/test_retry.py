@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
 from kinto_models.errors import (
+    AnswerTooLargeError,
     BackoffError,
     BrokenAnswerError,
     ConnectionFailedError,
@@ -174,6 +175,12 @@ def test_what_never_left_is_certain(method: str) -> None:
 def test_a_certificate_that_is_not_accepted_is_not_tried_again(method: str) -> None:
     error = _wire(TLSError, sent=False)
     assert Run()(method, error) is error
+
+
+def test_an_answer_that_is_too_large_is_not_asked_for_again() -> None:
+    error = _wire(AnswerTooLargeError)
+    assert Run()("GET", error) is error
+    assert isinstance(Run()("PUT", error), UncertainOutcomeError)
 
 
 @pytest.mark.parametrize("headers", [{"If-Match": '"1"'}, {"If-None-Match": "*"}])
