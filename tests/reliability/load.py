@@ -65,8 +65,10 @@ PLANNED: Final = (TransportError, ServerFailedError)
 """Errors that these faults may come to."""
 MORE_FILES: Final = THREADS + TASKS
 """One connection for each worker may be open or closed when they stand still."""
-MORE_MEMORY: Final = 2 * 2**20
+MORE_MEMORY: Final = 2**20
 """Bytes, by which what Python holds may differ: caches, tallies and the last errors."""
+KEPT: Final = 50
+"""Records whose text a worker remembers, so that what it remembers is no leak."""
 
 
 class Note(Record, bucket="load", collection="notes"):
@@ -94,7 +96,7 @@ class Worker:
     """One line of work on records of its own.
 
     Attributes:
-        stored: the text of each record as it was last acknowledged.
+        stored: the text of the latest records, as it was last acknowledged.
         counts: what was done, and errors by class.
     """
 
@@ -121,13 +123,18 @@ class Worker:
             else:
                 self.counts[name] += 1
 
+    def _remember(self, note: Note) -> None:
+        self.stored[note.id] = note.text
+        while len(self.stored) > KEPT:
+            del self.stored[next(iter(self.stored))]
+
     def _text(self) -> str:
         return f"{self.dice.random()}"
 
     async def _create(self, _: str | None) -> None:
         note = Note(text=self._text(), worker=self.number)
         await told(self.tasks.create(note))
-        self.stored[note.id] = note.text
+        self._remember(note)
 
     async def _save(self, object_id: str | None) -> None:
         if object_id is not None:
@@ -161,7 +168,7 @@ class Worker:
 
     def _noted(self, note: Note, outcome: Any) -> None:
         if outcome.done:
-            self.stored[note.id] = note.text
+            self._remember(note)
         elif not planned(outcome.error):
             self.unplanned.append(f"batch: {type(outcome.error).__name__}: {outcome.error}")
 

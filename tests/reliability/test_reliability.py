@@ -62,7 +62,7 @@ def test_whatever_is_answered_each_operation_ends_with_an_error_of_the_tree_or_i
 
 
 def test_two_clients_and_a_model_agree(server: EmbeddedServer) -> None:
-    assert law.obey(server.url, 150) >= 150
+    assert law.obey(server.url, 100) >= 100
 
 
 def test_load_with_faults_loses_nothing_and_leaks_nothing() -> None:
@@ -77,10 +77,6 @@ def postgres() -> Iterator[Production]:
         pytest.skip(str(reason))
     with server:
         yield server
-
-
-def test_two_clients_and_a_model_agree_on_postgresql(postgres: Production) -> None:
-    assert law.obey(postgres.url, 40) >= 40
 
 
 def test_each_increment_that_is_reported_counts(postgres: Production) -> None:
