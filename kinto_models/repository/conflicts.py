@@ -29,9 +29,9 @@ _ROUNDS: Final = 5
 """How often both sides are put together before it is left to the caller."""
 _TRIES: Final = 20
 """How often ``modify()`` reads and writes."""
-_APART: Final = 0.01
+_APART: Final = 0.02
 """Seconds of which it waits a random part before the second time, doubled for each one after."""
-_FAR_APART: Final = 0.25
+_FAR_APART: Final = 1.0
 
 
 def save(mapper: Mapper[R], obj: R, *, force: bool, on_conflict: OnConflict[R]) -> Conversation[SaveResult]:
