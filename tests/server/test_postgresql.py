@@ -47,6 +47,13 @@ def test_the_configuration_of_the_docs_starts() -> None:
 
 
 @pytest.mark.postgresql
+def test_a_text_with_a_nul_is_refused_as_if_it_could_be_sent_again(write: Writer) -> None:
+    refused = write("PUT", f"{RECORDS}/nul", {"title": "a\0b"})
+    assert (refused.status_code, "Retry-After" in refused.headers) == (503, True)
+    assert write.ids() == {"counter"}
+
+
+@pytest.mark.postgresql
 def test_after_a_409_the_rest_of_a_batch_is_locked_again(write: Writer) -> None:
     """Kinto ends the transaction there, and does the rest in another one."""
     earlier = write("PUT", f"{RECORDS}/earlier", {}).json()["data"]["last_modified"]
