@@ -29,7 +29,8 @@ def _waits(client: Any) -> list[float]:
     async def later(seconds: float) -> None:
         waits.append(seconds)
 
-    client._runner._sleep = waits.append if isinstance(client, Client) else later
+    runner: Any = client._runner
+    runner._sleep = waits.append if isinstance(client, Client) else later
     return waits
 
 
