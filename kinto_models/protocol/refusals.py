@@ -72,14 +72,17 @@ def error_of(request: Request, response: Response) -> KintoError:
 
 def uncertain(request: Request, outcome: KintoError) -> UncertainOutcomeError:
     """The error of a write of which nobody knows whether it was carried out, by what came of its last try."""
-    error = UncertainOutcomeError(
-        f"{request.line}: it may have been carried out, and may not: a try of it was not answered, and then: {outcome}"
-        if isinstance(outcome, StatusError)
-        else f"{request.line}: it may have been carried out, and may not: {outcome}"
+    refusal = outcome if isinstance(outcome, StatusError) else None
+    what = (
+        f"a try was not answered, and the next one with a {refusal.status}" if refusal else _without(request, outcome)
     )
-    error.request, error.__cause__ = request.line, outcome
-    error.refusal = outcome if isinstance(outcome, StatusError) else None
+    error = UncertainOutcomeError(f"{request.line}: it may have been carried out, and may not: {what}")
+    error.request, error.refusal, error.__cause__ = request.line, refusal, outcome
     return error
+
+
+def _without(request: Request, outcome: KintoError) -> str:
+    return str(outcome).removeprefix(f"{request.line}: ")
 
 
 def answer_of(error: StatusError) -> Response:
