@@ -8,6 +8,7 @@ https://docs.kinto-storage.org/en/stable/api/1.x/_details-patch-object.html. The
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,6 +21,7 @@ __all__ = [
     "basic_patch",
     "encode",
     "envelope",
+    "has_nul",
     "json_patch",
     "merge_patch",
 ]
@@ -29,6 +31,8 @@ MERGE_PATCH: Final = "application/merge-patch+json"
 JSON_PATCH: Final = "application/json-patch+json"
 
 
+_NUL: Final = rb"\u0000"
+_IS_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # and no text that shows how it is written
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
@@ -39,6 +43,11 @@ def encode(value: Any) -> bytes:
         ValueError: NaN or an infinity, which JSON has no form for, or text that is not Unicode.
     """
     return _ENCODER.encode(value).encode()
+
+
+def has_nul(body: bytes) -> bool:
+    """Whether a text in this JSON holds U+0000, which PostgreSQL cannot store."""
+    return _NUL in body and _IS_NUL.search(body) is not None
 
 
 def envelope(data: Mapping[str, Any] | bytes | None = None, permissions: Mapping[str, Any] | None = None) -> bytes:

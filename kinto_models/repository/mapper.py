@@ -37,7 +37,7 @@ from kinto_models.models.tracking import (
     parse,
     wire_names,
 )
-from kinto_models.protocol.bodies import encode, envelope
+from kinto_models.protocol.bodies import encode, envelope, has_nul
 from kinto_models.protocol.etags import format_etag
 from kinto_models.protocol.messages import Conversation, Operation, Request, send
 from kinto_models.protocol.operations import Answer
@@ -158,7 +158,16 @@ class Mapper(Generic[R]):
         return obj.saved and (bound is None or bound.url == self.objects.url)
 
     def send(self, operation: Operation[T]) -> Conversation[T]:
-        """An operation that writes; what the server refuses in it is told in the class's words."""
+        """An operation that writes; what the server refuses in it is told in the class's words.
+
+        Raises:
+            ValueError: a text holds U+0000, which PostgreSQL cannot store: Kinto would answer with a 503, as if it were
+                for now (https://www.postgresql.org/docs/current/datatype-json.html). Nothing is sent.
+        """
+        if operation.request.body and has_nul(operation.request.body):
+            raise ValueError(
+                f"{self.model.__name__}: a text holds U+0000, which Kinto on PostgreSQL cannot store: take it out"
+            )
         try:
             return (yield from send(operation))
         except InvalidRequestError as error:

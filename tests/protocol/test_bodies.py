@@ -20,6 +20,7 @@ from kinto_models.protocol.bodies import (
     basic_patch,
     encode,
     envelope,
+    has_nul,
     json_patch,
     merge_patch,
 )
@@ -33,6 +34,17 @@ _json = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_text, inner, max_size=4),
     max_leaves=10,
 )
+
+
+def _holds_nul(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_holds_nul(each) for item in value.items() for each in item)
+    return any(map(_holds_nul, value)) if isinstance(value, list) else isinstance(value, str) and "\0" in value
+
+
+@given(_json | st.text(st.sampled_from('\0\\u0a"')))
+def test_u_0000_is_found_in_any_text_and_told_from_what_looks_like_it(value: Any) -> None:
+    assert has_nul(encode(value)) is _holds_nul(value)
 
 
 @given(_json)

@@ -17,8 +17,16 @@ _ALL: Final = ("exchange", "hostile", "law", "load", "counter", "batches", "cost
 
 def main(names: Sequence[str]) -> int:
     """Measures; the exit code."""
-    warnings.simplefilter("ignore")  # of Kinto's
     logging.disable(logging.ERROR)  # what the library tells of tries
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Kinto's
+            return _measured(names)
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def _measured(names: Sequence[str]) -> int:
     figures: list[Figure] = []
     skipped: list[str] = []
     for name in names or _ALL:

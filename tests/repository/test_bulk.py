@@ -364,7 +364,7 @@ def _made(number: int, alive: set[int], most: list[int]) -> Iterator[Task]:
 
 
 _ROOT = b'{"settings":{"batch_max_requests":500}}'
-_GONE = b'{"status":200,"body":{"data":{"id":"t","last_modified":5,"deleted":true}}}'
+_GONE = b'{"status":200,"body":{"data":{"id":"t%d","last_modified":5,"deleted":true}}}'
 _MISSING = b'{"status":404,"body":{"errno":110}}'
 
 
@@ -383,8 +383,9 @@ def test_a_generator_is_never_in_memory_as_a_whole(
     loopback: Loopback, answer: bytes, result: BulkResult, limit: int
 ) -> None:
     loopback.answers(body=_ROOT)
-    for _ in range(40):
-        loopback.answers(body=b'{"responses":[' + b",".join([answer] * 500) + b"]}")
+    for first in range(0, 20_000, 500):
+        parts = [answer.replace(b"%d", str(number).encode()) for number in range(first, first + 500)]
+        loopback.answers(body=b'{"responses":[' + b",".join(parts) + b"]}")
     alive: set[int] = set()
     most = [0]
     with Client(loopback.url, retry=0) as kinto:

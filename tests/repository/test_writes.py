@@ -37,6 +37,7 @@ from kinto_models import (
     ServerIds,
     UnauthorizedError,
     col,
+    edit,
 )
 from kinto_models.embedded import EmbeddedServer
 from tests.conftest import Wire
@@ -786,3 +787,24 @@ def test_an_integer_that_the_server_would_make_a_float_of_is_refused(
     # PostgreSQL keeps the digits of that float, and so an integer close to it comes back from there.
     for each in (free, Counted.get(free.id)):
         assert each.model_extra == {"more": pytest.approx(2.0**70)}
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda tasks, task: tasks.create(Task(title="a\0b")),
+        lambda tasks, task: tasks.save(task.model_copy(update={"title": "a\0b"})),
+        lambda tasks, task: tasks.replace(task.model_copy(update={"title": "a\0b"})),
+        lambda tasks, task: tasks.patch(task, title="a\0b"),
+        lambda tasks, task: tasks.patch(task.id, title="a\0b"),
+        lambda tasks, task: tasks.patch(task.id, edit(Task.title).set("a\0b")),
+    ],
+)
+def test_a_text_that_postgresql_cannot_store_is_refused(kinto: Client, wire: Wire, write: Any) -> None:
+    """Kinto would answer with a 503, which asks for another try."""
+    tasks = kinto.repository(Task)
+    task = tasks.create(Task(title="\\u0000 is written so"))
+    wire.clear()
+    with pytest.raises(ValueError, match="U\\+0000"):
+        write(tasks, task)
+    assert wire.sent == []
