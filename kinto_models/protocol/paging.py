@@ -68,8 +68,8 @@ def _target(listing: Listing) -> str:
         page, here = root, False
     if not here:
         raise ForeignPageError(
-            f"{listing.request.line}: the next page is not under {listing.root}, so it was not asked for: "
-            "check the address given to the client, and the Host header that a proxy passes to Kinto"
+            f"{listing.request.line}: the next page is not under {listing.root}, so it was not asked for: check the "
+            "address given to the client, the Host header that a proxy passes to Kinto, and Kinto's http_scheme"
         )
     return page.path[len(root.path) :] + (f"?{page.query}" if page.query else "")
 

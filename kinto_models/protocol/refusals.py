@@ -31,7 +31,7 @@ from kinto_models.protocol.messages import Request, Response
 from kinto_models.protocol.words import plain
 from kinto_models.types import EndOfLifeWarning
 
-__all__ = ["alert_of", "answer_of", "backoff_of", "error_of", "retry_after", "uncertain"]
+__all__ = ["alert_of", "answer_of", "backoff_of", "error_of", "is_kintos", "retry_after", "uncertain"]
 
 _BY_STATUS: dict[int, type[StatusError]] = {
     400: InvalidRequestError,
@@ -51,6 +51,7 @@ _NO_PARENT = "; the bucket or collection that it would be in does not exist"
 _NO_DEFAULT = ", as 'default' does on a server without the capability 'default_bucket'"
 _STALE = "; refresh() the object, rebase() onto what is there now, or say what to do by save(on_conflict=...)"
 _TAKEN = "; refresh() it to change what is there, or upsert() it"
+_LONGEST_BACKOFF = 3600.0
 _AGES = 1e12
 """Seconds; a longer wait is told as this one."""
 _SHOWN = 120
@@ -61,8 +62,9 @@ def error_of(request: Request, response: Response) -> KintoError:
     """The error for an answer that is not the success of this request."""
     if 400 <= response.status <= 599:
         refusal = _refusal(request, response)
-        # What is invalid was so the first time, and of what the server fails at nobody knows anything anyway.
-        sure = not response.again or request.safe or isinstance(refusal, (InvalidRequestError, ServerFailedError))
+        # What Kinto finds invalid was so the first time.
+        invalid = isinstance(refusal, InvalidRequestError) and refusal.errno is not None
+        sure = not response.again or request.safe or invalid
         return refusal if sure else uncertain(request, refusal)
     if 300 <= response.status <= 399 and response.status != 304:
         return _redirect(request, response)
@@ -91,6 +93,12 @@ def answer_of(error: StatusError) -> Response:
     return Response(error.status, headers, b"", "")
 
 
+def is_kintos(response: Response) -> bool:
+    """Whether it is Kinto's own error, and not that of something before it, which may have handed the request on."""
+    errno = _body(response).get("errno")
+    return isinstance(errno, int) and not isinstance(errno, bool)
+
+
 def retry_after(response: Response) -> float | None:
     """Seconds that the answer asks to wait, or None. A date is read against the answer's own ``Date``, so that no
     clock of this machine is needed.
@@ -106,11 +114,11 @@ def retry_after(response: Response) -> float | None:
 
 
 def backoff_of(response: Response) -> float:
-    """Seconds that the answer asks all clients to wait before their next request; 0 where it asks nothing
+    """Seconds that all clients are asked to wait before their next request, an hour at most; 0 where nothing is asked
     (https://docs.kinto-storage.org/en/stable/api/1.x/backoff.html).
     """
     value = (response.headers.get("Backoff") or "").strip()
-    return min(float(value), _AGES) if value.isascii() and value.isdigit() else 0.0
+    return min(float(value), _LONGEST_BACKOFF) if value.isascii() and value.isdigit() else 0.0
 
 
 def alert_of(response: Response) -> EndOfLifeWarning | None:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
-from kinto_models.errors import AnswerTooLargeError, BackoffError, NoClientError, TLSError, TransportError
+from kinto_models.errors import AnswerTooLargeError, BackoffError, KintoError, NoClientError, TLSError, TransportError
 from kinto_models.protocol.messages import Operation, Pause, Request, Response
-from kinto_models.protocol.refusals import backoff_of, retry_after, uncertain
+from kinto_models.protocol.refusals import backoff_of, is_kintos, retry_after, uncertain
 
 __all__ = ["DEFAULT_POLICY", "Attempts", "Pacing", "RetryPolicy", "attempts"]
 
@@ -27,6 +27,8 @@ _ASKING: Final = (_ABORTED, 429, 503)
 _FAILED: Final = (500, 502, 503, 504)
 _RACES: Final = 20
 """How often a 409 is met before it is left to the caller: it says that others are writing, not that anything fails."""
+_APART: Final = 1.0
+"""Seconds, at most, that are added to what a 409 asks for: enough to meet others no more."""
 _WAYS: Final = ("wait", "raise", "ignore")
 
 
@@ -65,11 +67,19 @@ class RetryPolicy:
 
         Raises:
             ValueError: a negative number.
+            TypeError: neither a whole number nor a policy.
         """
-        return cls(retries=retry) if isinstance(retry, int) else retry
+        if isinstance(retry, RetryPolicy):
+            return retry
+        if isinstance(retry, bool) or not isinstance(retry, int):
+            raise TypeError(f"retry is a number of further tries or a RetryPolicy, not {retry!r}")
+        return cls(retries=retry)
 
     def __post_init__(self) -> None:
-        if not all(number >= 0 for number in (self.retries, self.backoff, self.longest, self.budget or 0)):
+        numbers = (self.retries, self.backoff, self.longest, 0 if self.budget is None else self.budget)
+        if not all(isinstance(number, (int, float)) for number in numbers) or not isinstance(self.retries, int):
+            raise TypeError(f"{self!r}: retries is a whole number; the others are seconds")
+        if not all(number >= 0 for number in numbers):
             raise ValueError(f"{self!r}: none of the numbers may be negative")
         if self.on_backoff not in _WAYS:
             raise ValueError(f"on_backoff is one of {', '.join(map(repr, _WAYS))}, not {self.on_backoff!r}")
@@ -86,7 +96,8 @@ class RetryPolicy:
         status = outcome.status if isinstance(outcome, Response) else 0
         if attempt >= (max(self.retries, _RACES) if status == _ABORTED and self.retries else self.retries):
             return None
-        spread = chance * min(self.backoff * 2.0 ** min(attempt, 32), self.longest)
+        most = min(self.longest, _APART) if status == _ABORTED else self.longest
+        spread = chance * min(self.backoff * 2.0 ** min(attempt, 32), most)
         asked = retry_after(outcome) if isinstance(outcome, Response) and status in _ASKING else None
         if asked is not None:
             return min(asked + spread, self.longest) if asked <= self.longest else None
@@ -146,6 +157,8 @@ class Pacing:
         delay = self.policy.delay(attempt, operation.request, outcome, self.dice())
         if delay is None:
             return None
+        if not (isinstance(delay, (int, float)) and delay >= 0):
+            raise TypeError(f"{type(self.policy).__name__}.delay() returned {delay!r}: it is seconds, or None")
         try:
             delay = max(delay, self.quiet(operation.request))
         except BackoffError:
@@ -169,7 +182,8 @@ def _is_doubtful(request: Request, outcome: Outcome) -> bool:
         return False
     if isinstance(outcome, TransportError):
         return outcome.sent
-    return outcome.status in _FAILED and retry_after(outcome) is None
+    refused = outcome.status == 503 and retry_after(outcome) is not None and is_kintos(outcome)
+    return outcome.status in _FAILED and not refused
 
 
 Attempts: TypeAlias = Generator["Request | Pause", "Response | TransportError", T]
@@ -192,12 +206,17 @@ def attempts(operation: Operation[T], pacing: Pacing) -> Attempts[T]:
             outcome = yield request
         except NoClientError as closed:  # while it was tried
             raise (uncertain(request, closed) if doubt else closed) from None
-        pause = pacing.next(attempt, operation, outcome, began)
+        doubted, doubt = doubt, doubt or _is_doubtful(request, outcome)
+        try:
+            pause = pacing.next(attempt, operation, outcome, began)
+        except Exception as error:  # a policy of the user's own
+            if doubt:
+                raise uncertain(request, KintoError(f"RetryPolicy.delay() raised {error!r}")) from error
+            raise
         if pause is None:
             break
-        doubt = doubt or _is_doubtful(request, outcome)
         yield pause
         attempt += 1
     if isinstance(outcome, Response):
-        return operation.decode(replace(outcome, again=True) if doubt else outcome)
-    raise (uncertain(request, outcome) if doubt or _is_doubtful(request, outcome) else outcome)
+        return operation.decode(replace(outcome, again=True) if doubted else outcome)
+    raise (uncertain(request, outcome) if doubt else outcome)

@@ -61,6 +61,9 @@ def _resolved(mapper: Mapper[R], obj: R, conflict: ConflictError, how: OnConflic
             result = yield from writes.save(mapper, trial, force=False, tells=not callable(how))
         except ConflictError as error:
             conflict = error
+        except UncertainOutcomeError as error:
+            error.mine = obj
+            raise
         else:
             mapper.adopt(obj, trial, before, held)
             return result

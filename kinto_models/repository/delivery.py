@@ -197,17 +197,17 @@ class Delivery:
             results: Sequence[Any] = yield step
         except RefusedError as error:
             if error.status != _TOO_LARGE:
-                self._fail(running, error)
+                yield from self._fail(running, error)
                 return ()
             middle = len(running) // 2
             yield from self._send(running[:middle])
             yield from self._send(running[middle:])
             return ()
         except UncertainOutcomeError as error:
-            self._doubt(running, error)
+            yield from self._doubt(running, error)
             return ()
         except KintoError as error:
-            self._fail(running, error)
+            yield from self._fail(running, error)
             return ()
         except GeneratorExit:
             self._give_up(running)
@@ -236,21 +236,21 @@ class Delivery:
             self._pause = pause
         return True
 
-    def _doubt(self, running: Sequence[Running], error: UncertainOutcomeError) -> None:
+    def _doubt(self, running: Sequence[Running], error: UncertainOutcomeError) -> Conversation[None]:
         """A batch that may have been carried out, and was not sent again because of some parts: those fail, and the
         others are sent again.
         """
         others = [one for one in running if one.operation.repeatable]
         if len(others) == len(running) or not self._pacing.policy.retries:
-            self._fail(running, error)
+            yield from self._fail(running, error)
             return
         for one in others:
             one.operation = one.operation.again()
-        self._settle_all([one for one in running if not one.operation.repeatable], error)
+        yield from self._fail([one for one in running if not one.operation.repeatable], error)
 
     def _send_alone(self, running: Running) -> Conversation[None]:
         if self.stopped:
-            self._settle(running, unsent(running.entry.outcome.target, self.stopped))
+            yield from self._hand_all([running], [unsent(running.entry.outcome.target, self.stopped)])
             return
         try:
             result = yield from send(running.operation)
@@ -302,25 +302,26 @@ class Delivery:
             running.asks(step)
         return None
 
-    def _fail(self, running: Sequence[Running], error: KintoError) -> None:
-        # An error of the batch as a whole says nothing of any object, so no conversation hears of it.
+    def _fail(self, running: Sequence[Running], error: KintoError) -> Conversation[None]:
+        """Hands each the error of the batch as a whole. A refusal says nothing of any object, and is not for those who
+        would take it for that of the one that they write.
+        """
         self._note(error)
-        self._settle_all(running, error)
-
-    def _settle_all(self, running: Sequence[Running], error: KintoError) -> None:
         for one in running:
-            failure, target = copy.copy(error), one.entry.outcome.target
-            failure.__cause__ = error.__cause__
-            if isinstance(failure, UncertainOutcomeError) and isinstance(target, Stored):
-                failure.mine = target
-            self._settle(one, failure)
+            failure = _own(one, error)
+            if isinstance(failure, RefusedError) and not one.operation.request.safe:
+                self._settle(one, failure)
+            elif (step := self._hand(one, failure)) is not None:
+                yield from self._go_on(one, step)
 
     def _give_up(self, running: Sequence[Running]) -> None:
+        error = UncertainOutcomeError(
+            "given up while the answer was on its way: it may have been carried out, and may not"
+        )
+        error.__cause__ = TransportError("given up while the answer was on its way")
+        self.stopped = error
         for one in running:
-            kind = TransportError if one.entry.reads else UncertainOutcomeError
-            self._fail(
-                [one], kind("given up while the answer was on its way: it may have been carried out, and may not")
-            )
+            self._settle(one, _own(one, error))
 
     def _settle(self, running: Running, error: Exception) -> None:
         running.ended = True
@@ -339,8 +340,9 @@ class Delivery:
             self._settled(entry)
 
     def _note(self, error: KintoError) -> None:
-        answered = isinstance(error, UncertainOutcomeError) and error.refusal is not None
-        if isinstance(error, _UNREACHABLE) and not answered:
+        # After an uncertain outcome it is looked at what is there, which tells whether the server can be reached.
+        looked = isinstance(error, UncertainOutcomeError) and (error.refusal or self._pacing.policy.retries)
+        if isinstance(error, _UNREACHABLE) and not looked:
             self.stopped = error
 
 
@@ -350,6 +352,18 @@ class _Flight:
 
     chunk: Chunk
     step: Step
+
+
+def _own(running: Running, error: KintoError) -> KintoError:
+    """The error of a batch as that of one of its parts: a read is never uncertain."""
+    cause = error.__cause__
+    if isinstance(error, UncertainOutcomeError) and running.entry.reads and isinstance(cause, KintoError):
+        return copy.copy(cause)
+    own, target = copy.copy(error), running.entry.outcome.target
+    own.__cause__ = cause
+    if isinstance(own, UncertainOutcomeError) and isinstance(target, Stored):
+        own.mine = target
+    return own
 
 
 def _parted(running: Sequence[Running]) -> Iterable[Sequence[Running]]:

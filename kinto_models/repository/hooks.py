@@ -9,7 +9,8 @@ from kinto_models.errors import KintoError
 from kinto_models.models.events import Action, Event
 from kinto_models.models.hooks import Hooks
 from kinto_models.models.outcomes import SaveResult
-from kinto_models.models.stored import Stored, as_told
+from kinto_models.models.stored import Stored, as_told, state_of
+from kinto_models.models.tracking import differing, dump, names_of
 from kinto_models.protocol.messages import Conversation, Raised, call
 from kinto_models.repository.mapper import Mapper
 
@@ -47,7 +48,14 @@ def saving(
 def _saving(mapper: Mapper[R], obj: R, write: Conversation[SaveResult], old: R | None) -> Conversation[SaveResult]:
     old = old or _known(mapper, obj)
     yield from hook(obj, "before_save", old)
-    result = yield from write
+    before = state_of(obj).snapshot
+    try:
+        result = yield from write
+    except Exception:
+        if state_of(obj).snapshot is not before:  # the data are written, and the grants are not
+            names = names_of(type(obj), differing(dump(old) if old else {}, dump(obj)))
+            yield from saved(mapper, obj, old, SaveResult(created=old is None, changed=names, etag=obj.etag))
+        raise
     yield from saved(mapper, obj, old, result)
     return result
 

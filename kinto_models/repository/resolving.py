@@ -2,14 +2,22 @@
 
 A second try of a write that the first one carried out is refused, because its condition is not true any more. If the
 server then has exactly what was sent, the write is a success, whoever sent it: that is what it was for. Of a change
-that builds on what was there, such as an increment, nothing that is there can tell.
+that builds on what was there, such as an increment, nothing that is there can tell, and neither of a creation under an
+id that others may use: it is there to be the first.
 """
 
 from __future__ import annotations
 
 from typing import TypeVar
 
-from kinto_models.errors import KintoError, NotFoundError, StatusError, UncertainOutcomeError
+from kinto_models.errors import (
+    KintoError,
+    NotFoundError,
+    ServerFailedError,
+    StatusError,
+    TimedOutError,
+    UncertainOutcomeError,
+)
 from kinto_models.models.stored import Stored, as_told, state_of
 from kinto_models.models.tracking import Changes, diff, parse
 from kinto_models.protocol import operations
@@ -46,8 +54,14 @@ def resolved(
     try:
         return (yield from write)
     except UncertainOutcomeError as error:
-        if (seen := (yield from _looked(mapper, draft, error, changes))) is not None and tells:
+        try:
+            seen = yield from _looked(mapper, draft, error, changes)
+        except UncertainOutcomeError:
+            seen = None
+        if seen is not None and tells:
             return seen
+        if isinstance(error.refusal, ServerFailedError):  # of which nobody knows either, and which says more
+            raise error.refusal from None
         raise
 
 
@@ -57,18 +71,17 @@ def _looked(
     """What the server has, if that is what was written; fills in the error otherwise.
 
     Raises:
-        NotFoundError: there is no object.
-        UncertainOutcomeError: the one given, where the server does not answer any more.
+        UncertainOutcomeError: the one given, where there is nothing to look at.
     """
     obj = draft.obj
     error.mine, error.base = obj, as_told(obj) if mapper.knows(obj) else None
-    if error.refusal is None:
+    answered = error.refusal is not None
+    patient = mapper.pacing.policy.retries > 0 and not isinstance(error.__cause__, TimedOutError)
+    if not obj.id or not (answered or patient):
         raise error
     try:
         seen = yield from send(operations.get(mapper.place, obj.id))
         error.theirs = mapper.load(seen)
-    except NotFoundError as missing:
-        raise gone(missing) from None
     except KintoError:
         raise error from error.__cause__
     return seen if _shows(draft, error.theirs, changes) else None

@@ -54,13 +54,19 @@ __all__ = [
 R = TypeVar("R", bound=Stored)
 
 
-def create(mapper: Mapper[R], obj: R) -> Conversation[SaveResult]:
-    """Creates the object; an error where one has its id."""
+def create(mapper: Mapper[R], obj: R, *, tells: bool = False) -> Conversation[SaveResult]:
+    """Creates the object; an error where one has its id.
+
+    Parameters:
+        mapper: of the class.
+        obj: the instance.
+        tells: as of ``resolved``, also under an id that others may use.
+    """
     mapper.refuse_stranger(obj)
-    return saving(mapper, obj, _create(mapper, obj))
+    return saving(mapper, obj, _create(mapper, obj, tells=tells or _is_made_here(obj)))
 
 
-def _create(mapper: Mapper[R], obj: R) -> Conversation[SaveResult]:
+def _create(mapper: Mapper[R], obj: R, *, tells: bool) -> Conversation[SaveResult]:
     draft = (yield from _drafted(mapper, obj)).all()
     mapper.refuse_unusable(draft.data)
     granted = {ace: sorted(grants.granted) for ace, grants in draft.pending.items() if grants.granted}
@@ -70,10 +76,15 @@ def _create(mapper: Mapper[R], obj: R) -> Conversation[SaveResult]:
     else:
         operation = operations.create(mapper.place, obj.id, body)
     try:
-        answer = yield from resolved(mapper, draft, mapper.send(operation))
+        answer = yield from resolved(mapper, draft, mapper.send(operation), tells=tells)
     except AlreadyExistsError as error:
         raise mapper.conflict(error, obj) from None
     return mapper.acknowledge(draft, replaced(answer, created=True))
+
+
+def _is_made_here(obj: Stored) -> bool:
+    """Whether nobody else can know the id."""
+    return "id" not in obj.model_fields_set and type(obj).model_fields["id"].default_factory is not None
 
 
 def created(mapper: Mapper[R], obj: R) -> Conversation[R]:
@@ -242,7 +253,7 @@ def upsert(mapper: Mapper[R], obj: R) -> Conversation[SaveResult]:
     """Creates the object, or patches the one that is there to have the same fields."""
     for _ in range(ROUNDS):
         try:
-            return (yield from create(mapper, obj))
+            return (yield from create(mapper, obj, tells=True))
         except (AlreadyExistsError, ForbiddenError, UncertainOutcomeError) as error:
             theirs = None if isinstance(error, ForbiddenError) else error.theirs
             theirs = theirs or (yield from _found(mapper, obj.id, error))

@@ -105,6 +105,8 @@ class Connection:
         root = _ascii(address.root)
         authorities = _authorities() if address.root.startswith("https:") else DEFAULT_CA_BUNDLE_PATH
         proxies = get_environ_proxies(root)
+        if not isinstance(limits, Limits):
+            raise TypeError(f"limits takes Limits(...), whose fields may be None, not {limits!r}")
         return cls(root, dict(own), sign, Timeouts.of(timeout), proxies, authorities, limits)
 
     def headers_of(self, request: Request) -> dict[str, str]:

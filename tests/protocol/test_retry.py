@@ -36,10 +36,12 @@ _WRITES = (*_REPEATABLE, *_ONCE)
 _POLICY = RetryPolicy(retries=3, backoff=0.5, longest=30.0)
 
 
-def _answer(status: int, after: str | None = None, backoff: str | None = None) -> Response:
+def _answer(
+    status: int, after: str | None = None, backoff: str | None = None, body: bytes = b'{"errno":201}'
+) -> Response:
     headers = {"Retry-After": after, "Backoff": backoff}
     told = {name: value for name, value in headers.items() if value is not None}
-    return Response(status, CaseInsensitiveDict(told), b"", "http://kinto")
+    return Response(status, CaseInsensitiveDict(told), body, "http://kinto")
 
 
 def _wire(kind: type[TransportError] = ConnectionFailedError, *, sent: bool = True) -> TransportError:
@@ -218,6 +220,33 @@ def test_whatever_the_server_asks_to_be_sent_again_is_sent_again(method: str, st
     assert run.waits == [7.5, 1.0]
 
 
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b'{"errno":true}'])
+def test_what_something_before_kinto_says_proves_nothing(body: bytes) -> None:
+    refused = _answer(503, "0", body=body)
+    assert Run()("POST", refused) is refused
+    assert Run()("PUT", refused, _answer(412)).again
+
+
+def test_who_lost_a_race_does_not_wait_long() -> None:
+    run = Run(RetryPolicy(retries=1, backoff=10.0))
+    run("PUT", *[_answer(409, "0") for _ in range(4)], _answer(200))
+    assert run.waits == [1.0] * 4
+
+
+def test_a_policy_that_fails_does_not_make_a_write_certain() -> None:
+    class Broken(RetryPolicy):
+        def delay(
+            self, attempt: int, request: Request, outcome: Response | TransportError, chance: float
+        ) -> float | None:
+            return float("nan")
+
+    outcome = Run(Broken())("PUT", _wire())
+    assert isinstance(outcome, UncertainOutcomeError)
+    assert isinstance(outcome.__cause__, TypeError)
+    with pytest.raises(TypeError, match=r"Broken.delay\(\) returned nan: it is seconds, or None"):
+        Run(Broken())("GET", _wire())
+
+
 @pytest.mark.parametrize("method", _METHODS)
 def test_a_server_that_wants_fewer_requests_is_tried_again_also_where_it_does_not_say_when(method: str) -> None:
     run = Run()
@@ -233,7 +262,7 @@ def test_a_wait_that_comes_with_another_status_is_not_obeyed_by_a_write(status: 
 
 def test_a_date_to_wait_for_is_obeyed() -> None:
     headers = {"Retry-After": "Mon, 06 May 2024 07:08:19 GMT", "Date": "Mon, 06 May 2024 07:08:09 GMT"}
-    refused, run = Response(503, CaseInsensitiveDict(headers), b"", "http://kinto"), Run(chance=0.0)
+    refused, run = Response(503, CaseInsensitiveDict(headers), b'{"errno":201}', "http://kinto"), Run(chance=0.0)
     assert run("POST", refused, _answer(200)).status == 200
     assert run.waits == [10.0]
 
@@ -380,6 +409,25 @@ def test_a_backoff_that_cannot_be_read_counts_as_none(value: str) -> None:
 
 
 # Words
+
+
+def test_a_wait_of_days_counts_as_an_hour() -> None:
+    run = Run(RetryPolicy(longest=1e6))
+    run("GET", _answer(200, backoff="9" * 400))
+    run("GET", _answer(200))
+    assert run.waits == [3600.0]
+
+
+@pytest.mark.parametrize("wrong", ["3", None, 1.5, True, [], RetryPolicy])
+def test_a_client_takes_a_number_of_tries_or_a_policy(wrong: Any) -> None:
+    with pytest.raises(TypeError, match="a number of further tries or a RetryPolicy"):
+        RetryPolicy.of(wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"retries": 1.5}, {"backoff": "x"}, {"longest": None}, {"budget": "60"}])
+def test_a_policy_is_made_of_numbers(wrong: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match="retries is a whole number; the others are seconds"):
+        RetryPolicy(**wrong)
 
 
 @pytest.mark.parametrize(
