@@ -41,7 +41,8 @@ def _measured(names: Sequence[str]) -> int:
             print(*measured, sep="\n", flush=True)
     failed = [figure for figure in figures if not figure.held]
     print("---", *(f"skipped {each}" for each in skipped), *failed, sep="\n")
-    print(f"failed: {len(failed)} of {len(figures)} figures" if failed else f"OK: {len(figures)} figures")
+    left_out = f"; {len(skipped)} left out" if skipped else ""
+    print((f"failed: {len(failed)} of" if failed else "OK:") + f" {len(figures)} figures{left_out}")
     return bool(failed)
 
 

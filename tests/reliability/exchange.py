@@ -36,11 +36,12 @@ FAULTS: Final[dict[str, Fault | None]] = {
     "ans. head": Cut("answer.head"),
     "ans. body": Cut("answer.body"),
     "409, wait": Answer(409, {"Retry-After": "0"}, b'{"errno": 122}'),
-    "503, wait": Answer(503, {"Retry-After": "0"}),
+    "503, wait": Answer(503, {"Retry-After": "0"}, b'{"errno": 201}'),
+    "503, proxy": Answer(503, {"Retry-After": "0"}, b"<html>"),
     "502, done": Garble("answer.head", 9, b"502"),
 }
-"""By the names of the table's columns; after the cuts, a server that asks to wait, and one that has done it and says
-that it failed.
+"""By the names of the table's columns; after the cuts, a server that asks to wait, a proxy that does, and a server that has
+done it and says that it failed.
 """
 WAYS: Final = {
     ("blocking", "retries"): RetryPolicy(retries=3, backoff=0.01, longest=0.05),
@@ -65,6 +66,12 @@ class Cell:
     def refused(self) -> bool:
         """Whether there was nobody to connect to, so that nothing was sent."""
         return FAULTS[self.fault] is None
+
+    @property
+    def refused_by_kinto(self) -> bool:
+        """Whether the answer says for certain that nothing was done."""
+        fault = FAULTS[self.fault]
+        return isinstance(fault, Answer) and b"errno" in fault.body
 
     @property
     def letter(self) -> str:
@@ -151,7 +158,7 @@ def _judged(cell: Cell, case: Case, entry: Entry, report: Report) -> Iterator[st
         yield "uncertain, although nothing can have left this machine"
     if report is Report.UNCERTAIN and not isinstance(entry.outcome.__cause__, Exception):
         yield "uncertain, without its cause"
-    if must and (entry.resolvable or isinstance(FAULTS[cell.fault], Answer)):
+    if must and (entry.resolvable or cell.refused_by_kinto):
         yield "not cleared, although it could be sent again"
     if report is Report.DONE and times == 1 and not _agrees(entry):
         yield "the instance does not show that it is saved"

@@ -119,8 +119,8 @@ def create(near: Client, direct: Client) -> Case:
 
 
 def create_with_own_id(near: Client, direct: Client) -> Case:
-    task = Task(id=f"own-{uuid4()}", title=f"made {uuid4()}")
-    return single(lambda kinto: kinto.repository(Task).create(task), Entry(titled(direct, task.title), True, task))
+    task = Task(id=f"own-{uuid4()}", title=f"made {uuid4()}")  # which others may have made
+    return single(lambda kinto: kinto.repository(Task).create(task), Entry(titled(direct, task.title), False, task))
 
 
 def create_by_post(near: Client, direct: Client) -> Case:

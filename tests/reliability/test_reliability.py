@@ -102,7 +102,7 @@ def test_what_fails_fails_the_command_and_what_is_skipped_is_said(
     monkeypatch.setattr(counter, "measure", skipped)
     assert command.main(["law", "counter"]) == 1
     assert capsys.readouterr().out.endswith(
-        "---\nskipped counter: no PostgreSQL\nFAILED steps: 7   [8]\nfailed: 1 of 1 figures\n"
+        "---\nskipped counter: no PostgreSQL\nFAILED steps: 7   [8]\nfailed: 1 of 1 figures; 1 left out\n"
     )
     monkeypatch.setattr(law, "measure", lambda: [Figure("steps", 8, "8", held=True)])
     assert command.main(["law"]) == 0
