@@ -40,8 +40,8 @@ FAULTS: Final[dict[str, Fault | None]] = {
     "503, proxy": Answer(503, {"Retry-After": "0"}, b"<html>"),
     "502, done": Garble("answer.head", 9, b"502"),
 }
-"""By the names of the table's columns; after the cuts, a server that asks to wait, a proxy that does, and a server that has
-done it and says that it failed.
+"""By the names of the table's columns; after the cuts, a server that asks to wait, a proxy that does, and a server that
+has done it and says that it failed.
 """
 WAYS: Final = {
     ("blocking", "retries"): RetryPolicy(retries=3, backoff=0.01, longest=0.05),
