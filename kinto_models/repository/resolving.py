@@ -12,9 +12,7 @@ from typing import TypeVar
 
 from kinto_models.errors import (
     KintoError,
-    NotFoundError,
     ServerFailedError,
-    StatusError,
     TimedOutError,
     UncertainOutcomeError,
 )
@@ -25,7 +23,7 @@ from kinto_models.protocol.messages import Conversation, send
 from kinto_models.protocol.operations import Answer
 from kinto_models.repository.mapper import Draft, Mapper
 
-__all__ = ["gone", "resolved"]
+__all__ = ["resolved"]
 
 R = TypeVar("R", bound=Stored)
 
@@ -54,12 +52,11 @@ def resolved(
     try:
         return (yield from write)
     except UncertainOutcomeError as error:
-        try:
+        error.mine, error.base = draft.obj, as_told(draft.obj) if mapper.knows(draft.obj) else None
+        if draft.obj.id and _is_worth_a_look(mapper, error):
             seen = yield from _looked(mapper, draft, error, changes)
-        except UncertainOutcomeError:
-            seen = None
-        if seen is not None and tells:
-            return seen
+            if seen is not None and tells:
+                return seen
         if isinstance(error.refusal, ServerFailedError):  # of which nobody knows either, and which says more
             raise error.refusal from None
         raise
@@ -68,37 +65,29 @@ def resolved(
 def _looked(
     mapper: Mapper[R], draft: Draft[R], error: UncertainOutcomeError, changes: Changes | None
 ) -> Conversation[Answer | None]:
-    """What the server has, if that is what was written; fills in the error otherwise.
-
-    Raises:
-        UncertainOutcomeError: the one given, where there is nothing to look at.
-    """
-    obj = draft.obj
-    error.mine, error.base = obj, as_told(obj) if mapper.knows(obj) else None
-    answered = error.refusal is not None
-    patient = mapper.pacing.policy.retries > 0 and not isinstance(error.__cause__, TimedOutError)
-    if not obj.id or not (answered or patient):
-        raise error
+    """What the server has, if that is what was written; else it is noted in the error."""
     try:
-        seen = yield from send(operations.get(mapper.place, obj.id))
+        seen = yield from send(operations.get(mapper.place, draft.obj.id))
         error.theirs = mapper.load(seen)
-    except KintoError:
-        raise error from error.__cause__
+    except KintoError:  # it is not there, or not to be seen
+        return None
     return seen if _shows(draft, error.theirs, changes) else None
 
 
-def gone(error: StatusError) -> NotFoundError:
-    """The error of a write to what is not there any more."""
-    missing = NotFoundError(f"{error.request}: it was deleted since it was read; replace(force=True) creates it anew")
-    vars(missing).update(vars(error))
-    return missing
+def _is_worth_a_look(mapper: Mapper[R], error: UncertainOutcomeError) -> bool:
+    """Whether the server answers: it did, or was cut off, and did not let us wait in vain."""
+    patient = mapper.pacing.policy.retries > 0 and not isinstance(error.__cause__, TimedOutError)
+    return patient or error.refusal is not None
 
 
 def _shows(draft: Draft[R], theirs: R, changes: Changes | None) -> bool:
     data, wanted = state_of(theirs).data or {}, draft.told
     if changes is not None:  # made once more, they would change nothing
         again = {name: value for name, value in {**data, **changes.written}.items() if name not in changes.removed}
-        wanted = parse(type(theirs), again)
+        try:
+            wanted = parse(type(theirs), again)
+        except ValueError:  # pydantic's: they do not go together
+            return False
     return not diff(wanted, data) and _grants_shown(draft, theirs)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, TypeVar
 
-from kinto_models.errors import ConflictError, NotFoundError, NotSavedError
+from kinto_models.errors import ConflictError, NotFoundError, NotSavedError, StatusError
 from kinto_models.models.stored import Stored, state_of
 from kinto_models.models.tracking import Changes
 from kinto_models.protocol.bodies import Patch
@@ -13,7 +13,7 @@ from kinto_models.protocol.operations import Answer
 from kinto_models.repository import light
 from kinto_models.repository.mapper import Draft, Mapper
 from kinto_models.repository.reads import NO_OBJECT
-from kinto_models.repository.resolving import gone, resolved
+from kinto_models.repository.resolving import resolved
 
 __all__ = ["ROUNDS", "called", "missing_or_conflict", "patched", "restless", "unchanged"]
 
@@ -35,7 +35,7 @@ def patched(  # noqa: PLR0913  # what is sent, under which condition, and what o
     except ConflictError as error:
         raise mapper.conflict(error, draft.obj) from None
     except NotFoundError as error:
-        raise (gone(error) if error.errno == NO_OBJECT else error) from None
+        raise (_gone(error) if error.errno == NO_OBJECT else error) from None
 
 
 def unchanged(obj: Stored, *, force: bool) -> int | None:
@@ -52,7 +52,13 @@ def missing_or_conflict(mapper: Mapper[R], error: ConflictError, obj: R) -> Conf
     """What a refused PUT says: with an ``If-Match`` on what does not exist it is a 412 without the existing object."""
     if isinstance(error.details, dict) and error.details.get("existing"):
         return mapper.conflict(error, obj)
-    return gone(error)
+    return _gone(error)
+
+
+def _gone(error: StatusError) -> NotFoundError:
+    gone = NotFoundError(f"{error.request}: it was deleted since it was read; replace(force=True) creates it anew")
+    vars(gone).update(vars(error))
+    return gone
 
 
 def called(obj: Stored) -> str:
