@@ -18,6 +18,7 @@ from kinto_models import (
     ConflictError,
     ConnectionFailedError,
     Event,
+    ForbiddenError,
     Record,
     RetryPolicy,
     ServerFailedError,
@@ -572,3 +573,58 @@ async def test_the_instance_of_an_uncertain_merge_is_the_one_that_was_to_be_save
             await told(client.repository(Task).save(task, on_conflict="merge"))
         assert caught.value.mine is task
         assert task.dirty
+
+
+# What a look is not
+
+
+async def test_data_that_others_wrote_alike_do_not_stand_for_a_grant(
+    four: Client, bench: Bench, opened: Opened
+) -> None:
+    four.repository(Task).create(Task(id="a"))
+    policy = Between(retries=2, backoff=0.001).happens(lambda: four.repository(Task).patch("a", title="new"))
+    async with opened(bench.url, retry=policy) as client:
+        task = await told(client.repository(Task).get("a"))
+        task.title = "new"
+        task.permissions.read.add("account:bob")
+        bench.plan(Cut("request"), holding=b"PATCH")
+        with pytest.raises(UncertainOutcomeError):
+            await told(client.repository(Task).save(task))
+    assert task.permissions.changed
+
+
+async def test_a_server_that_lets_wait_is_not_waited_for_once_more(loopback: Loopback, opened: Opened) -> None:
+    for _ in range(2):
+        loopback.says(b"", "stall")
+    async with opened(loopback.url, timeout=0.05, retry=RetryPolicy(retries=1, backoff=0.0)) as client:
+        with pytest.raises(UncertainOutcomeError) as caught:
+            await told(client.repository(Task).create(Task()))
+    assert isinstance(caught.value.__cause__, TimeoutError)
+    assert [each.line.split()[0] for each in loopback.received] == ["PUT", "PUT"]
+
+
+async def test_one_that_loses_every_race_is_told_so_after_twenty(four: Client, bench: Bench, opened: Opened) -> None:
+    bench.plan(Answer(409, {"Retry-After": "0"}, b'{"errno":122}'), holding=b"PUT", times=99)
+    async with opened(bench.url) as client:
+        client._runner.pacing.dice = lambda: 0.0
+        with pytest.raises(BatchError) as caught:
+            await carry_out(client, lambda batch: batch.save(Task()))
+    assert isinstance(caught.value.failures[0][1], AbortedError)
+    assert len(bench.received) == 21
+
+
+async def test_the_refusal_of_a_batch_is_not_taken_for_that_of_an_object(
+    four: Client, bench: Bench, opened: Opened
+) -> None:
+    """Who gets a 403 for an object looks whether it may be read."""
+    bench.plan(Answer(403, body=b'{"errno":121}'), holding=b"/batch ")
+    outcomes: list[Any] = []
+    async with opened(bench.url) as client:
+
+        def fill(batch: Any) -> None:
+            outcomes.extend(batch.repository(Task).get_or_create(Task(id=name)) for name in "ab")
+
+        with pytest.raises(BatchError):
+            await carry_out(client, fill)
+    assert [type(outcome.error) for outcome in outcomes] == [ForbiddenError] * 2
+    assert lines(bench) == ["GET", "POST"]
