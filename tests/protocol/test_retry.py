@@ -411,6 +411,13 @@ def test_a_backoff_that_cannot_be_read_counts_as_none(value: str) -> None:
 # Words
 
 
+def test_a_shorter_wait_does_not_end_a_longer_one() -> None:
+    pacing = Run().pacing
+    for backoff in ("10", "1"):
+        pacing.heed(_answer(200, backoff=backoff))
+    assert pacing.quiet(Request("GET", "/")) == 10.0
+
+
 def test_a_wait_of_days_counts_as_an_hour() -> None:
     run = Run(RetryPolicy(longest=1e6))
     run("GET", _answer(200, backoff="9" * 400))

@@ -14,6 +14,7 @@ from kinto_models import (
     AlreadyExistsError,
     BatchError,
     BrokenAnswerError,
+    Bucket,
     Client,
     ConflictError,
     ConnectionFailedError,
@@ -628,3 +629,42 @@ async def test_the_refusal_of_a_batch_is_not_taken_for_that_of_an_object(
             await carry_out(client, fill)
     assert [type(outcome.error) for outcome in outcomes] == [ForbiddenError] * 2
     assert lines(bench) == ["GET", "POST"]
+
+
+class Site(Bucket, bucket="site"):
+    """A bucket whose id every instance of the class has."""
+
+
+async def test_an_id_that_the_class_declares_is_one_that_others_use(four: Client, bench: Bench, opened: Opened) -> None:
+    bench.plan(Cut("answer"), holding=b"PUT")
+    async with opened(bench.url, retry=QUICK) as client:
+        with pytest.raises(UncertainOutcomeError) as caught:
+            await told(client.repository(Site).create(Site()))
+    assert caught.value.theirs.id == "site"
+
+
+async def test_what_a_function_made_of_a_conflict_may_build_on_it(four: Client, bench: Bench, opened: Opened) -> None:
+    four.repository(Task).create(Task(id="a"))
+
+    def both(conflict: ConflictError[Task]) -> None:
+        conflict.mine.views = conflict.theirs.views + 1
+
+    async with opened(bench.url, retry=QUICK) as client:
+        task = await told(client.repository(Task).get("a"))
+        four.repository(Task).patch("a", views=5)
+        task.views = 1
+        bench.plan(Cut("answer"), holding=b'"views":6')
+        with pytest.raises(UncertainOutcomeError) as caught:
+            await told(client.repository(Task).save(task, on_conflict=both))
+    assert (caught.value.mine, caught.value.theirs.views) == (task, 6)
+
+
+async def test_a_grant_goes_on_over_what_others_wrote_meanwhile(four: Client, bench: Bench, opened: Opened) -> None:
+    four.repository(Task).create(Task(id="a"))
+    policy = Between(retries=2, backoff=0.001).happens(lambda: four.repository(Task).patch("a", title="theirs"))
+    async with opened(bench.url, retry=policy) as client:
+        task = (await told(client.repository(Task).find().all()))[0]
+        task.permissions.read.add("account:bob")
+        bench.plan(Cut("request"), holding=b"PATCH")
+        assert (await told(client.repository(Task).save(task))).changed == {"permissions"}
+    assert set(four.repository(Task).get("a").permissions.read) == {"account:bob"}
