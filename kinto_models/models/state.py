@@ -80,7 +80,7 @@ class State:
     def timestamp(self) -> int | None:
         """The object's timestamp in milliseconds, as the server last told it."""
         timestamp = (self.data or {}).get("last_modified")
-        return timestamp if isinstance(timestamp, int) and timestamp > 0 else None
+        return timestamp if type(timestamp) is int and timestamp > 0 else None  # and not True, which is one as well
 
     @property
     def etag(self) -> str | None:

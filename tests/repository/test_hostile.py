@@ -18,6 +18,7 @@ from kinto_models import (
     InvalidAnswerError,
     KintoError,
     NotFoundError,
+    NotSavedError,
     ReadTimeoutError,
     Record,
     RedirectError,
@@ -134,6 +135,16 @@ def test_odd_permissions_and_timestamps_are_unknown(loopback: Loopback) -> None:
             task = kinto.repository(Task).get("t1")
             assert not task.permissions.known
             assert task.etag is None
+
+
+@pytest.mark.parametrize("timestamp", [0, -5, True])
+def test_a_timestamp_that_is_none_makes_no_condition(loopback: Loopback, timestamp: Any) -> None:
+    loopback.answers(200, {}, json.dumps({"data": {"id": "t1", "last_modified": timestamp}}).encode())
+    with Client(loopback.url) as kinto:
+        task = kinto.repository(Task).get("t1")
+        task.title = "new"
+        with pytest.raises(NotSavedError, match="never told the timestamp"):
+            task.save()
 
 
 def test_pages_stay_on_the_server(loopback: Loopback) -> None:
