@@ -4,8 +4,8 @@ Kinto reads an object, compares its ETag, and writes it in statements of their o
 the same check. With this plugin, a request that writes begins with locks for all that it may write, before Kinto reads
 anything for it, and keeps them until its transaction ends. Reads take no lock.
 
-Setting: ``kinto.concurrency.lock_timeout_seconds``, how long a request waits for a lock, 10 by default. Beyond that it
-is answered with a 503 and ``Retry-After``.
+Setting: ``kinto.concurrency.lock_timeout_seconds``, how long a request waits for a lock, 10 by default, from 0.001 to
+2147483. Beyond that it is answered with a 503 and ``Retry-After``.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ from kinto_models.server.locks import (
 __all__ = ["includeme"]
 
 _TIMEOUT: Final = "concurrency.lock_timeout_seconds"
+_SHORTEST: Final = 0.001
+_LONGEST: Final = 2147483
+"""What PostgreSQL's ``lock_timeout`` takes, an ``int`` of milliseconds, of which 0 is for ever."""
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _HELD: Final = "kinto_models.server.concurrency"
 
@@ -65,8 +68,10 @@ def _seconds(value: Any) -> float:
         seconds = float(value)
     except (TypeError, ValueError):
         seconds = 0
-    if not 0 < seconds < float("inf"):
-        raise ConfigurationError(f"kinto.{_TIMEOUT} must be a number of seconds above 0, not {value!r}")
+    if not _SHORTEST <= seconds <= _LONGEST:
+        raise ConfigurationError(
+            f"kinto.{_TIMEOUT} must be a number of seconds from {_SHORTEST} to {_LONGEST}, not {value!r}"
+        )
     return seconds
 
 

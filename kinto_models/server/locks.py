@@ -26,6 +26,7 @@ __all__ = [
     "batched",
     "bounded",
     "listed",
+    "members",
     "merged",
     "ordered",
     "path_of",
@@ -40,7 +41,8 @@ Locks: TypeAlias = Mapping[str, bool]
 """By name, whether it is held exclusively."""
 
 _RECORD: Final = 6
-"""Segments of a record's path. What a plugin adds below, such as an attachment, is a part of the record."""
+_ACCOUNT: Final = 2
+"""Segments of their paths. What is added below, an attachment or an account's validation, is a part of them."""
 
 _MOST: Final = 500
 
@@ -91,10 +93,14 @@ def writing(method: str, path: Path) -> Locks:
     """Locks of a request that is not a read."""
     if path[0] in {"__flush__", "__user_data__"}:
         return EVERYTHING
-    here = path[:_RECORD]
-    members = here[: len(here) - 1 + len(here) % 2]  # a list has an odd number of segments
+    here = path[: _ACCOUNT if path[0] == "accounts" else _RECORD]
     below = {_tree(here): True} if method == "DELETE" and here == path else {}
-    return {**staying(here), _list(members): True, **below}
+    return {**staying(here), _list(members(here)): True, **below}
+
+
+def members(path: Path) -> Path:
+    """The list that a path is, or is in: one that has an odd number of segments."""
+    return path[: len(path) - 1 + len(path) % 2]
 
 
 def staying(path: Path) -> Locks:

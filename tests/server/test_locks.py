@@ -44,6 +44,8 @@ def exclude(one: Locks, other: Locks) -> bool:
         (f"POST {B}/groups", f"DELETE {B}"),
         (f"PUT {C}", f"POST {B}/collections"),
         ("PUT /accounts/ada", "POST /__flush__"),
+        ("PUT /accounts/ada", "POST /accounts/ada/validate/key"),
+        ("POST /accounts", "POST /accounts/ada/reset-password"),
     ],
 )
 def test_what_could_undo_the_other_waits_for_it(one: str, other: str) -> None:
