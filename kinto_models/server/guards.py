@@ -40,6 +40,7 @@ class Guard(Protocol):
 
     def unused(self, lists: Collection[Path]) -> Collection[Path]:
         """Which of them Kinto has to give a timestamp, and others may have to wait for that."""
+        ...
 
 
 class InMemory:
