@@ -7,6 +7,7 @@ import time
 from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 import requests
 
 from tests.conftest import Serve
+from tests.production import Production
 from tests.server.conftest import ALICE, COLLECTION, COUNTER, RECORDS, Writer, at_once, writer
 
 BOB = ("bob", "hunter2")
@@ -81,19 +83,36 @@ def test_a_batch_that_is_refused_does_not_wait(held: Writer, lasting: None) -> N
     assert held.batch(*[("PUT", f"{RECORDS}/r", {})] * 26) == [400]
 
 
-def test_who_sends_slowly_holds_nobody_up(held: Writer) -> None:
-    where = urlsplit(held.url)
+@contextmanager
+def slowly(url: str, request: str) -> Iterator[socket.socket]:
+    """A request of which half of the body is there: ``{"data``."""
+    where = urlsplit(url)
     with socket.create_connection((where.hostname or "", where.port or 0)) as slow:
         credentials = b64encode(":".join(ALICE).encode()).decode()
-        head = [
-            f"PUT /v1{RECORDS}/slow HTTP/1.1",
-            "Host: x",
-            f"Authorization: Basic {credentials}",
-            "Content-Length: 12",
-        ]
+        head = [f"{request} HTTP/1.1", "Host: x", f"Authorization: Basic {credentials}", "Content-Length: 12"]
         slow.sendall("\r\n".join([*head, "Content-Type: application/json", "", '{"data']).encode())
         time.sleep(0.5)  # as long as the server may take to begin with it; a longer one shows less, and fails nobody
+        yield slow
+
+
+def test_who_sends_slowly_holds_nobody_up(held: Writer) -> None:
+    with slowly(held.url, f"PUT /v1{RECORDS}/slow") as slow:
         assert held("PUT", f"{RECORDS}/r", {}).status_code == 201
+        slow.sendall(b'": {}}')
+        assert slow.recv(16).startswith(b"HTTP/1.1 201")
+
+
+@pytest.mark.postgresql
+def test_who_sends_slowly_to_the_default_bucket_has_no_transaction_yet(server: Production, write: Writer) -> None:
+    import psycopg2
+
+    write("GET", "/buckets/default")
+    with slowly(server.url, "POST /v1/buckets/default/collections/c/records") as slow:
+        with closing(psycopg2.connect(server.database)) as connection, connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'"
+            )
+            assert cursor.fetchone() == (0,)
         slow.sendall(b'": {}}')
         assert slow.recv(16).startswith(b"HTTP/1.1 201")
 
