@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final, Protocol
+
+from kinto_models.server.locks import Path
 
 __all__ = ["Guard", "InMemory", "InPostgreSQL", "TookTooLongError"]
 
@@ -14,6 +16,11 @@ SELECT CASE WHEN exclusively THEN pg_advisory_xact_lock(key) ELSE pg_advisory_xa
   FROM patience, unnest(CAST(:keys AS bigint[]), CAST(:exclusively AS boolean[])) AS lock(key, exclusively)
 """
 """One statement: the limit is set before the first row, and the rows come in the order of the arrays."""
+_UNUSED: Final = """
+SELECT path
+  FROM unnest(CAST(:paths AS text[]), CAST(:parents AS text[]), CAST(:kinds AS text[])) AS used(path, parent, kind)
+ WHERE NOT EXISTS (SELECT FROM timestamps WHERE parent_id = parent AND resource_name = kind)
+"""
 _LOCK_NOT_AVAILABLE: Final = "55P03"
 
 
@@ -31,6 +38,10 @@ class Guard(Protocol):
             TookTooLongError: the limit is over; the request must be refused.
         """
 
+    def unused(self, lists: Collection[Path]) -> Collection[Path]:
+        """Which of them Kinto has to give a timestamp, and others may have to wait for that."""
+        ...
+
 
 class InMemory:
     """One lock, whatever is asked for: all threads of the process work on the same dictionaries."""
@@ -46,6 +57,10 @@ class InMemory:
         # Pyramid calls it whatever happens, in the thread that the request began in.
         request.add_finished_callback(lambda _: self._lock.release())
 
+    def unused(self, lists: Collection[Path]) -> Collection[Path]:  # noqa: ARG002  # nobody waits
+        """See ``Guard``."""
+        return ()
+
 
 class InPostgreSQL:
     """Advisory locks of the transaction that Kinto reads and writes in: PostgreSQL gives them back when that ends.
@@ -59,6 +74,7 @@ class InPostgreSQL:
         self._client = client
         self._milliseconds = str(round(seconds * 1000))
         self._take = text(_TAKE)
+        self._unused = text(_UNUSED)
 
     def take(self, request: Any, locks: Sequence[tuple[int, bool]]) -> None:  # noqa: ARG002  # a thread has one session
         """See ``Guard``."""
@@ -74,6 +90,17 @@ class InPostgreSQL:
                 if _code(error.orig) != _LOCK_NOT_AVAILABLE:
                     raise
                 raise TookTooLongError from error
+
+    def unused(self, lists: Collection[Path]) -> Collection[Path]:
+        """See ``Guard``."""
+        named = {"/".join(path): path for path in lists}
+        if not named:
+            return ()
+        parents = ["".join(f"/{each}" for each in path[:-1]) for path in named.values()]
+        kinds = [path[-1].removesuffix("s") for path in named.values()]
+        wanted = {"paths": [*named], "parents": parents, "kinds": kinds}
+        with self._client.connect(readonly=True) as session:
+            return [named[path] for (path,) in session.execute(self._unused, wanted)]
 
 
 def _code(error: Any) -> str | None:

@@ -20,16 +20,17 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import unquote
 
 __all__ = [
-    "EVERYTHING",
     "Locks",
     "Path",
     "batched",
     "bounded",
     "listed",
+    "members",
     "merged",
     "ordered",
     "path_of",
     "staying",
+    "storable",
     "whole",
     "writing",
 ]
@@ -40,7 +41,8 @@ Locks: TypeAlias = Mapping[str, bool]
 """By name, whether it is held exclusively."""
 
 _RECORD: Final = 6
-"""Segments of a record's path. What a plugin adds below, such as an attachment, is a part of the record."""
+_ACCOUNT: Final = 2
+"""Segments of their paths. What is added below, an attachment or an account's validation, is a part of them."""
 
 _MOST: Final = 500
 
@@ -56,7 +58,7 @@ def _tree(path: Path) -> str:
     return "tree /" + "/".join(path)
 
 
-EVERYTHING: Final[Locks] = {_tree(()): True}
+_EVERYTHING: Final[Locks] = {_tree(()): True}
 """Locks that nobody else can have a part of."""
 
 
@@ -66,8 +68,8 @@ def path_of(decoded: str) -> Path:
     return segments[1:] if segments and segments[0][:1] == "v" and segments[0][1:].isdecimal() else segments
 
 
-def batched(body: Any) -> Iterator[tuple[str, Path, bool]]:
-    """Method and path of each part of a batch as Kinto reads them, and whether it says by itself whose it is.
+def batched(body: Any) -> Iterator[tuple[str, Path, str | None]]:
+    """Method and path of each part of a batch as Kinto reads them, and its ``Authorization`` if it has one of its own.
 
     Nothing of what Kinto refuses: https://docs.kinto-storage.org/en/stable/api/1.x/batch.html
     """
@@ -79,22 +81,37 @@ def batched(body: Any) -> Iterator[tuple[str, Path, bool]]:
             part = {**defaults, **request}
             method, path = part.get("method") or "GET", part.get("path")
             if isinstance(method, str) and isinstance(path, str):
-                owned = any(_has_credentials(given.get("headers")) for given in (defaults, request))
-                yield method, path_of(unquote(path.partition("?")[0])), owned
+                credentials = _credentials(request.get("headers"), defaults.get("headers"))
+                yield method, path_of(unquote(path.partition("?")[0])), credentials
 
 
-def _has_credentials(headers: Any) -> bool:
-    return isinstance(headers, dict) and any(str(name).lower() == "authorization" for name in headers)
+def _credentials(own: Any, default: Any) -> str | None:
+    own, default = (each if isinstance(each, dict) else {} for each in (own, default))
+    headers = {**own, **default, **own}  # in the order of Kinto, where the last one of several spellings is it
+    said = [value for name, value in headers.items() if str(name).lower() == "authorization"]
+    return said[-1] if said and isinstance(said[-1], str) else None
+
+
+def storable(path: Path) -> bool:
+    """Whether PostgreSQL can be asked for it; Kinto refuses the rest."""
+    try:
+        return b"\0" not in "/".join(path).encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def writing(method: str, path: Path) -> Locks:
     """Locks of a request that is not a read."""
     if path[0] in {"__flush__", "__user_data__"}:
-        return EVERYTHING
-    here = path[:_RECORD]
-    members = here[: len(here) - 1 + len(here) % 2]  # a list has an odd number of segments
+        return _EVERYTHING
+    here = path[: _ACCOUNT if path[0] == "accounts" else _RECORD]
     below = {_tree(here): True} if method == "DELETE" and here == path else {}
-    return {**staying(here), _list(members): True, **below}
+    return {**staying(here), _list(members(here)): True, **below}
+
+
+def members(path: Path) -> Path:
+    """The list that a path is, or is in: one that has an odd number of segments."""
+    return path[: len(path) - 1 + len(path) % 2]
 
 
 def staying(path: Path) -> Locks:
@@ -123,7 +140,7 @@ def merged(parts: Iterable[Locks]) -> Locks:
 
 def bounded(locks: Locks) -> Locks:
     """Instead of very many, one for everything: PostgreSQL has a few thousand places for all locks of all requests."""
-    return locks if len(locks) <= _MOST else EVERYTHING
+    return locks if len(locks) <= _MOST else _EVERYTHING
 
 
 def ordered(locks: Locks) -> list[tuple[int, bool]]:

@@ -44,6 +44,8 @@ def exclude(one: Locks, other: Locks) -> bool:
         (f"POST {B}/groups", f"DELETE {B}"),
         (f"PUT {C}", f"POST {B}/collections"),
         ("PUT /accounts/ada", "POST /__flush__"),
+        ("PUT /accounts/ada", "POST /accounts/ada/validate/key"),
+        ("POST /accounts", "POST /accounts/ada/reset-password"),
     ],
 )
 def test_what_could_undo_the_other_waits_for_it(one: str, other: str) -> None:
@@ -143,7 +145,9 @@ def test_a_batch_that_kinto_refuses_needs_no_lock(body: Any) -> None:
 
 
 def test_a_part_may_say_whose_it_is() -> None:
-    parts = [{"path": "/"}, {"path": "/", "headers": {"Authorization": "x"}}]
-    assert [owned for _, _, owned in batched({"requests": parts})] == [False, True]
-    defaults = {"headers": {"AUTHORIZATION": "x"}}
-    assert [owned for _, _, owned in batched({"requests": parts, "defaults": defaults})] == [True, True]
+    parts = [{"path": "/"}, {"path": "/", "headers": {"authorization": "x"}}]
+    assert [credentials for *_, credentials in batched({"requests": parts})] == [None, "x"]
+    defaults = {"headers": {"AUTHORIZATION": "y"}}
+    assert [credentials for *_, credentials in batched({"requests": parts, "defaults": defaults})] == ["y", "y"]
+    wrong = [{"path": "/", "headers": headers} for headers in (5, {"Authorization": 5})]
+    assert [credentials for *_, credentials in batched({"requests": wrong})] == [None, None]

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from configparser import ConfigParser
+from contextlib import closing
+from typing import Any
 
 import pytest
 import requests
 
 from kinto_models import Client
+from kinto_models.server.locks import listed, ordered, whole
 from tests.conftest import POSTGRES
 from tests.production import PLUGIN, ROOT, Production
 from tests.server.conftest import ALICE, COUNTER, RECORDS, Writer, at_once
@@ -72,3 +76,34 @@ def test_after_a_409_the_rest_of_a_batch_is_locked_again(write: Writer) -> None:
 
     at_once(*[add] * 4)
     assert write("GET", COUNTER).json()["data"]["n"] == 32
+
+
+@pytest.mark.postgresql
+def test_a_default_bucket_that_went_while_a_write_waited_is_locked_as_one_that_is_made(
+    server: Production, write: Writer
+) -> None:
+    import psycopg2
+
+    record = "/buckets/default/collections/c/records/r"
+    assert write("PUT", record, {}).status_code == 201
+    bucket = write("GET", "/").json()["user"]["bucket"]
+    (tree, _), *_ = ordered(whole("buckets", bucket))
+    (buckets, _), *_ = ordered(listed("buckets"))
+    with closing(psycopg2.connect(server.database)) as connection, ThreadPoolExecutor(1) as pool:
+        connection.autocommit = True
+        cursor = connection.cursor()
+        cursor.execute("SELECT pg_advisory_lock(%s), pg_advisory_lock(%s)", (tree, buckets))
+        asked = pool.submit(write, "PUT", record, {})
+        _await_waiting(cursor, asked, tree)
+        cursor.execute("DELETE FROM objects WHERE id = %s OR parent_id LIKE %s", (bucket, f"/buckets/{bucket}%"))
+        cursor.execute("SELECT pg_advisory_unlock(%s)", (tree,))
+        _await_waiting(cursor, asked, buckets)
+        cursor.execute("SELECT pg_advisory_unlock(%s)", (buckets,))
+        assert asked.result().status_code == 201
+
+
+def _await_waiting(cursor: Any, asked: Future[requests.Response], key: int) -> None:
+    waiting = "SELECT FROM pg_locks WHERE NOT granted AND (classid::bigint << 32 | objid::bigint) = %s"
+    while cursor.execute(waiting, (key,)) or not cursor.fetchall():
+        assert not asked.done()
+        time.sleep(0.01)

@@ -144,3 +144,24 @@ def test_what_the_default_bucket_makes_by_itself_outlives_it_no_more_than_the_re
         # Whoever was last, the collection is there only if the bucket is. This question makes the bucket again.
         assert write.ids("/buckets/default/collections") == ({f"c{turn}"} if exists else set())
         write("DELETE", "/buckets/default")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "", 200), ("POST", "/collections/c/records", 201)],
+)
+def test_a_default_bucket_that_is_deleted_at_the_same_time_is_made_again(
+    write: Writer, method: str, path: str, status: int
+) -> None:
+    asked = partial(write, method, f"/buckets/default{path}", {} if method == "POST" else None)
+    for _ in range(2 * ROUNDS):
+        write("GET", "/buckets/default/collections/c")
+        answers = at_once(asked, partial(write, "DELETE", "/buckets/default"), asked)
+        assert [each.status_code for each in answers] == [status, 200, status]
+
+
+@pytest.mark.parametrize("path", ["collections/a%00", "collections/a%00/records"])
+def test_what_no_id_can_be_is_refused_in_the_default_bucket_too(write: Writer, path: str) -> None:
+    assert write("GET", "/buckets/default").status_code == 200
+    assert write("GET", f"/buckets/default/{path}").status_code == 400
+    assert write.batch(("POST", f"/buckets/default/{path}", {}), ("PUT", COUNTER, {})) == [400, 200]

@@ -46,7 +46,13 @@ def test_a_storage_without_transactions_is_refused(refused: Any) -> None:
         EmbeddedServer({}, {**IN_POSTGRESQL, "kinto.transaction_per_request": "false"})
 
 
-@pytest.mark.parametrize("wrong", ["0", "-1", "soon", "NaN", "Infinity", "null", ""])
+@pytest.mark.parametrize("wrong", ["0", "-1", "0.0009", "2147484", "soon", "NaN", "Infinity", "null", ""])
 def test_a_limit_that_is_no_time_is_refused(wrong: str, refused: Any) -> None:
-    with pytest.raises(refused, match="kinto.concurrency.lock_timeout_seconds must be a number of seconds"):
+    with pytest.raises(refused, match="kinto.concurrency.lock_timeout_seconds must be .* from 0.001 to 2147483"):
         EmbeddedServer({}, {"kinto.concurrency.lock_timeout_seconds": wrong})
+
+
+@pytest.mark.parametrize("least", ["0.001", "2147483"])
+def test_the_shortest_and_the_longest_limit_are_taken(least: str) -> None:
+    with Client.embedded(settings={"kinto.concurrency.lock_timeout_seconds": least}) as kinto:
+        kinto.bucket("b").save()
