@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from functools import partial
@@ -84,7 +84,7 @@ def test_a_batch_that_is_refused_does_not_wait(held: Writer, lasting: None) -> N
 
 
 @contextmanager
-def slowly(url: str, request: str) -> Iterator[socket.socket]:
+def slowly(url: str, request: str) -> Generator[socket.socket, None, None]:
     """A request of which half of the body is there: ``{"data``."""
     where = urlsplit(url)
     with socket.create_connection((where.hostname or "", where.port or 0)) as slow:
