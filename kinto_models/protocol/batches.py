@@ -46,7 +46,8 @@ def batch(operations: Sequence[Operation[Any]]) -> Operation[list[Any]]:
         answers = _answers(response, len(operations))
         return [_read(operation, answer) for operation, answer in zip(operations, _standing(answers), strict=True)]
 
-    return Operation(request, decode, all(operation.repeatable for operation in operations))
+    repeatable = all(operation.repeatable for operation in operations)
+    return Operation(request, decode, repeatable, any(operation.doubtful for operation in operations))
 
 
 def limit_of(told: bytes) -> int:

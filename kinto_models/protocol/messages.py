@@ -94,11 +94,13 @@ class Operation(Generic[T]):
         request: what to send.
         decode: turns the answer into the result, or raises an error of the tree.
         idempotent: whether carrying it out twice does the same as once; None where its method and its condition tell.
+        doubtful: whether it was sent before, and nobody knows what became of it.
     """
 
     request: Request
     decode: Callable[[Response], T]
     idempotent: bool | None = None
+    doubtful: bool = False
 
     @property
     def repeatable(self) -> bool:
@@ -112,12 +114,12 @@ class Operation(Generic[T]):
     def map(self, function: Callable[[T], U]) -> Operation[U]:
         """The same request, its result passed through ``function``."""
         decode = self.decode
-        return Operation(self.request, lambda response: function(decode(response)), self.idempotent)
+        return Operation(self.request, lambda response: function(decode(response)), self.idempotent, self.doubtful)
 
     def again(self) -> Operation[T]:
         """The same, once it was sent and nobody knows what became of it."""
         decode = self.decode
-        return Operation(self.request, lambda response: decode(replace(response, again=True)), self.idempotent)
+        return replace(self, decode=lambda response: decode(replace(response, again=True)), doubtful=True)
 
 
 @dataclass(frozen=True, slots=True)

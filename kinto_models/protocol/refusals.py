@@ -72,7 +72,7 @@ def error_of(request: Request, response: Response) -> KintoError:
     return InvalidAnswerError(f"{request.line}: the server answered a {response.status}{unasked}, which is not Kinto's")
 
 
-def uncertain(request: Request, outcome: KintoError) -> UncertainOutcomeError:
+def uncertain(request: Request, outcome: Exception) -> UncertainOutcomeError:
     """The error of a write of which nobody knows whether it was carried out, by what came of its last try."""
     refusal = outcome if isinstance(outcome, StatusError) else None
     what = (
@@ -83,8 +83,9 @@ def uncertain(request: Request, outcome: KintoError) -> UncertainOutcomeError:
     return error
 
 
-def _without(request: Request, outcome: KintoError) -> str:
-    return str(outcome).removeprefix(f"{request.line}: ")
+def _without(request: Request, outcome: Exception) -> str:
+    said = str(outcome).removeprefix(f"{request.line}: ")
+    return said if isinstance(outcome, KintoError) else f"{type(outcome).__name__}: {said}"
 
 
 def answer_of(error: StatusError) -> Response:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
-from kinto_models.errors import AnswerTooLargeError, BackoffError, KintoError, NoClientError, TLSError, TransportError
+from kinto_models.errors import AnswerTooLargeError, BackoffError, TLSError, TransportError
 from kinto_models.protocol.messages import Operation, Pause, Request, Response
 from kinto_models.protocol.refusals import backoff_of, is_kintos, retry_after, uncertain
 
@@ -198,20 +198,17 @@ def attempts(operation: Operation[T], pacing: Pacing) -> Attempts[T]:
         UncertainOutcomeError: nobody knows whether a write was carried out.
         KintoError: the last outcome was a TransportError, or is read as another one.
     """
-    request, attempt, doubt, began = operation.request, 0, False, pacing.clock()
-    if seconds := pacing.quiet(request):
-        yield Pause(seconds, "the server asks to wait")
+    request, attempt, doubt, began = operation.request, 0, operation.doubtful, pacing.clock()
     while True:
         try:
+            if attempt == 0 and (seconds := pacing.quiet(request)):
+                yield Pause(seconds, "the server asks to wait")
             outcome = yield request
-        except NoClientError as closed:  # while it was tried
-            raise (uncertain(request, closed) if doubt else closed) from None
-        doubted, doubt = doubt, doubt or _is_doubtful(request, outcome)
-        try:
+            doubted, doubt = doubt, doubt or _is_doubtful(request, outcome)
             pause = pacing.next(attempt, operation, outcome, began)
-        except Exception as error:  # a policy of the user's own
+        except Exception as error:  # no more is sent: the client was closed, a Backoff, a policy of the user's own
             if doubt:
-                raise uncertain(request, KintoError(f"RetryPolicy.delay() raised {error!r}")) from error
+                raise uncertain(request, error) from error
             raise
         if pause is None:
             break

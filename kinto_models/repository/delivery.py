@@ -23,7 +23,7 @@ from kinto_models.models.outcomes import called
 from kinto_models.models.stored import Stored
 from kinto_models.protocol.batches import batch
 from kinto_models.protocol.messages import Ahead, Conversation, Operation, Pause, Raised, Step, send
-from kinto_models.protocol.refusals import answer_of
+from kinto_models.protocol.refusals import answer_of, uncertain
 from kinto_models.repository.chunk import Chunk, Entry, Running
 from kinto_models.repository.mapper import Shared
 
@@ -250,7 +250,9 @@ class Delivery:
 
     def _send_alone(self, running: Running) -> Conversation[None]:
         if self.stopped:
-            yield from self._hand_all([running], [unsent(running.entry.outcome.target, self.stopped)])
+            doubtful, request = running.operation.doubtful, running.operation.request
+            why = uncertain(request, self.stopped) if doubtful else unsent(running.entry.outcome.target, self.stopped)
+            yield from self._hand_all([running], [why])
             return
         try:
             result = yield from send(running.operation)

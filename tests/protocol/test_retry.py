@@ -64,11 +64,15 @@ class Run:
         self.pacing = Pacing(self.policy, lambda: self.now, lambda: self.chance)
 
     def __call__(
-        self, method: str, *outcomes: Response | TransportError | NoClientError, idempotent: bool | None = None
+        self,
+        method: str,
+        *outcomes: Response | TransportError | NoClientError,
+        idempotent: bool | None = None,
+        doubtful: bool = False,
     ) -> Any:
         """What stands in the end; every outcome must have been asked for."""
         request, left = Request(method, "/buckets"), list(outcomes)
-        flow = attempts(Operation(request, lambda response: response, idempotent), self.pacing)
+        flow = attempts(Operation(request, lambda response: response, idempotent, doubtful), self.pacing)
         self.waits = []
         try:
             step = next(flow)
@@ -191,6 +195,21 @@ def test_a_write_under_a_condition_may_be_sent_twice(method: str, headers: dict[
     assert Operation(Request(method, "/buckets", headers), lambda response: response).repeatable
 
 
+def test_what_was_sent_in_another_batch_is_as_doubtful_as_if_it_had_been_sent_here() -> None:
+    assert Run()("PUT", _answer(412), doubtful=True).again
+    never_left = [_wire(sent=False) for _ in range(4)]
+    assert isinstance(Run()("PUT", *never_left, doubtful=True), UncertainOutcomeError)
+    closed = NoClientError("closed")
+    outcome = Run()("PUT", closed, doubtful=True)
+    assert isinstance(outcome, UncertainOutcomeError)
+    assert outcome.__cause__ is closed
+    under_load = Run(RetryPolicy(on_backoff="raise"))
+    under_load("GET", _answer(200, backoff="10"))
+    outcome = under_load("PUT", doubtful=True)
+    assert isinstance(outcome, UncertainOutcomeError)
+    assert isinstance(outcome.__cause__, BackoffError)
+
+
 def test_an_operation_may_know_better_than_its_method() -> None:
     assert isinstance(Run()("DELETE", _wire(), idempotent=False), UncertainOutcomeError)
     assert Run()("PATCH", _wire(), _answer(200), idempotent=True).status == 200
@@ -207,7 +226,9 @@ def test_a_first_try_that_may_have_been_carried_out_is_not_forgotten() -> None:
 
 def test_a_client_that_is_closed_between_two_tries_does_not_make_the_first_one_certain() -> None:
     closed = NoClientError("closed")
-    assert isinstance(Run()("PUT", _wire(), closed), UncertainOutcomeError)
+    outcome = Run()("PUT", _wire(), closed)
+    assert isinstance(outcome, UncertainOutcomeError)
+    assert outcome.__cause__ is closed
     assert Run()("PUT", closed) is closed
     assert Run()("GET", _wire(), closed) is closed
 

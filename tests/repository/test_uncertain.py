@@ -31,6 +31,7 @@ from kinto_models import (
 )
 from kinto_models.embedded import EmbeddedServer
 from kinto_models.protocol.messages import Request, Response
+from tests.conftest import Wire
 from tests.faults import Answer, Bench, Cut
 from tests.loopback import Loopback
 from tests.production import Production
@@ -668,3 +669,28 @@ async def test_a_grant_goes_on_over_what_others_wrote_meanwhile(four: Client, be
         bench.plan(Cut("request"), holding=b"PATCH")
         assert (await told(client.repository(Task).save(task))).changed == {"permissions"}
     assert set(four.repository(Task).get("a").permissions.read) == {"account:bob"}
+
+
+class _Gone(Wire):
+    """A server that does not take connections any more, from the third request on."""
+
+    def __init__(self, transport: Any, loopback: Loopback) -> None:
+        super().__init__(transport)
+        self.loopback = loopback
+
+    def send(self, request: Request) -> Response:
+        if len(self.sent) == 2:
+            self.loopback.close()
+        return super().send(request)
+
+
+def test_what_was_lost_stays_uncertain_where_it_cannot_be_sent_again(loopback: Loopback) -> None:
+    """Nothing of the second batch leaves this machine; but it is not the first."""
+    loopback.answers(body=b'{"settings":{"batch_max_requests":25}}')
+    loopback.says(b"")
+    outcomes: list[Any] = []
+    with Client(loopback.url, retry=QUICK) as client:
+        client._runner.transport = _Gone(client._runner.transport, loopback)
+        with pytest.raises(BatchError), client.batch() as batch:
+            outcomes += [batch.save(Numbered()), batch.save(Task()), batch.save(Task())]
+    assert [type(outcome.error) for outcome in outcomes] == [UncertainOutcomeError] * 3
