@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -65,6 +66,19 @@ class Between(RetryPolicy):
         if delay is not None and functions:
             functions.pop()()
         return delay
+
+
+@asynccontextmanager
+async def overtaken(four: Client, bench: Bench, opened: Opened, **theirs: Any) -> AsyncGenerator[tuple[Any, Task]]:
+    """A client, and an instance with another title: the answer to its writing is lost, and then others write this."""
+    tasks = four.repository(Task)
+    tasks.create(Task(id="a"))
+    policy = Between(retries=2, backoff=0.001).happens(lambda: tasks.patch("a", **theirs))
+    async with opened(bench.url, retry=policy) as client:
+        task = await told(client.repository(Task).get("a"))
+        task.title = "mine"
+        bench.plan(Cut("answer"), holding=b'"mine"')
+        yield client, task
 
 
 def stored(four: Client, object_id: str) -> dict[str, Any]:
@@ -279,13 +293,7 @@ async def test_an_object_under_an_id_of_the_servers_is_never_created_twice(
 
 
 async def test_what_others_wrote_meanwhile_is_not_taken_for_mine(four: Client, bench: Bench, opened: Opened) -> None:
-    tasks = four.repository(Task)
-    tasks.create(Task(id="a"))
-    policy = Between(retries=2, backoff=0.001).happens(lambda: tasks.patch("a", title="theirs"))
-    async with opened(bench.url, retry=policy) as client:
-        task = await told(client.repository(Task).get("a"))
-        task.title = "mine"
-        bench.plan(Cut("answer"), holding=b'"mine"')
+    async with overtaken(four, bench, opened, title="theirs") as (client, task):
         with pytest.raises(UncertainOutcomeError) as caught:
             await told(client.repository(Task).save(task))
         assert (caught.value.mine, caught.value.theirs.title) == (task, "theirs")
@@ -293,25 +301,13 @@ async def test_what_others_wrote_meanwhile_is_not_taken_for_mine(four: Client, b
 
 
 async def test_what_others_did_beside_my_change_leaves_it_mine(four: Client, bench: Bench, opened: Opened) -> None:
-    tasks = four.repository(Task)
-    tasks.create(Task(id="a"))
-    policy = Between(retries=2, backoff=0.001).happens(lambda: tasks.patch("a", views=7))
-    async with opened(bench.url, retry=policy) as client:
-        task = await told(client.repository(Task).get("a"))
-        task.title = "mine"
-        bench.plan(Cut("answer"), holding=b'"mine"')
+    async with overtaken(four, bench, opened, views=7) as (client, task):
         await told(client.repository(Task).save(task))
-    assert (task.title, task.views, task.etag) == ("mine", 7, tasks.get("a").etag)
+    assert (task.title, task.views, task.etag) == ("mine", 7, four.repository(Task).get("a").etag)
 
 
 async def test_who_says_what_to_do_about_a_conflict_gets_that(four: Client, bench: Bench, opened: Opened) -> None:
-    tasks = four.repository(Task)
-    tasks.create(Task(id="a"))
-    policy = Between(retries=2, backoff=0.001).happens(lambda: tasks.patch("a", title="theirs"))
-    async with opened(bench.url, retry=policy) as client:
-        task = await told(client.repository(Task).get("a"))
-        task.title = "mine"
-        bench.plan(Cut("answer"), holding=b'"mine"')
+    async with overtaken(four, bench, opened, title="theirs") as (client, task):
         await told(client.repository(Task).save(task, on_conflict="mine"))
     assert stored(four, "a")["title"] == "mine"
 
