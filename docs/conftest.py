@@ -1,5 +1,5 @@
 # ruff: noqa: INP001  # pytest finds it by its name
-"""Every Python block of these pages is run; so are the tables of conditions, and those that compare with kinto-http.py.
+"""Every Python block of these pages is run; so are the tables of conditions, and what is compared with kinto-http.py.
 The tree of errors and the names of the reference are compared with the package.
 
 One namespace a page. A page starts its own server in its first block; what it leaves open is closed here.
@@ -22,7 +22,7 @@ from sybil.parsers.markdown import PythonCodeBlockParser
 import kinto_models
 from kinto_models import Client, KintoError, QueryError, errors
 from kinto_models.models import binding
-from tests.peer import comparisons
+from tests.peer import comparisons, pairs
 
 _TABLE = re.compile(r"^\| (Condition|Not) \| (?:Kinto's filter|But) \|\n(?:\|.*\n)+", re.MULTILINE)
 _ROW = re.compile(r"^\| `(.+?)`.*? \| `(.+?)`.* \|$", re.MULTILINE)
@@ -116,7 +116,7 @@ def close(namespace: dict[str, Any]) -> None:
 
 
 pytest_collect_file = Sybil(
-    parsers=[PythonCodeBlockParser(doctest_optionflags=ELLIPSIS), tables, trees, names, comparisons],
+    parsers=[PythonCodeBlockParser(doctest_optionflags=ELLIPSIS), tables, trees, names, comparisons, pairs],
     patterns=["*.md"],
     setup=begin,
     teardown=close,

@@ -1,12 +1,14 @@
-"""Tables that put kinto-http.py beside this library, run: docs/from-kinto-http.md has them.
+"""What puts kinto-http.py beside this library, run: the tables of docs/from-kinto-http.md and docs/migrating.md, and
+the pairs of blocks of the latter.
 
-The page's function ``begin()`` makes what is on the server before each cell. The two cells of a row must come to the
-same result, and leave the whole server with the same content.
+The page's function ``begin()`` makes what is on the server before each cell or block. The two of a row must come to the
+same result, and leave the whole server with the same content; the two of a pair, after each line that is an expression.
 """
 
 from __future__ import annotations
 
 import ast
+import difflib
 import inspect
 import json
 import re
@@ -22,6 +24,9 @@ from kinto_models import Resource, SaveResult
 
 _TABLE = re.compile(r"^\| kinto-http\.py \| (.+) \|\n\|[ |-]+\|\n((?:\|.*\|\n)+)", re.MULTILINE)
 _ROW = re.compile(r"^\| (.+) \|$", re.MULTILINE)
+_PAIR = re.compile(r"(?ms)^```py\n# kinto-http\.py\n(.+?)^```\n\n```py\n# kinto_models\n(.+?)^```$")
+_SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
+_WALK = re.compile(r"^\| Section \|.+ \| Examples \|\n\|[ |-]+\|\n((?:\|.*\|\n)+)", re.MULTILINE)
 _NOT_YET = re.compile(r"^## Not there yet\n\n((?:.+\n)+)", re.MULTILINE)
 _RANDOM = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SETS = {"members", "read", "write", "record:create", "collection:create", "group:create"}
@@ -44,7 +49,14 @@ def comparisons(document: Document) -> Iterator[Region]:
 
 
 def _alike(example: Example) -> str | None:
-    old, ours = (_play(code, example.namespace) for code in example.parsed)
+    return _same(*(_play(code, example.namespace, _last) for code in example.parsed))
+
+
+def _alike_throughout(example: Example) -> str | None:
+    return _same(*(_play(code, example.namespace, _each) for code in example.parsed))
+
+
+def _same(old: _Side, ours: _Side) -> str | None:
     for side in (old, ours):
         if side.error:
             raise side.error
@@ -53,7 +65,7 @@ def _alike(example: Example) -> str | None:
 
 def _refused(example: Example) -> str | None:
     *cells, named = example.parsed
-    old, ours = (_play(code, example.namespace) for code in cells)
+    old, ours = (_play(code, example.namespace, _last) for code in cells)
     if not isinstance(old.error, kinto_http.KintoException):
         return f"kinto-http.py gives {old}"
     if type(ours.error).__name__ != named:
@@ -63,7 +75,7 @@ def _refused(example: Example) -> str | None:
 
 def _different(example: Example) -> str | None:
     for code, said in (example.parsed[:2], example.parsed[2:]):
-        side = _play(code, example.namespace)
+        side = _play(code, example.namespace, _last)
         if said != (type(side.error).__name__ if side.error else repr(side.result)):
             return f"{code} gives {side}"
     return None
@@ -88,6 +100,33 @@ def _complete(example: Example) -> str | None:
     return f"neither in a row nor in the list: {sorted(lost)}" if lost else None
 
 
+def pairs(document: Document) -> Iterator[Region]:
+    """The pairs of blocks, and the page's own list of what they are to cover."""
+    for pair in _PAIR.finditer(document.text):
+        yield Region(pair.start(), pair.end(), pair.groups(), _alike_throughout)
+    if walk := _WALK.search(document.text):
+        yield Region(*walk.span(), (document.text, walk[1]), _walked)
+
+
+def _walked(example: Example) -> str | None:
+    """The sections are those of the list, in its order, and none compares less than the list says."""
+    text, rows = example.parsed
+    listed = [(name, int(number)) for name, number in re.findall(r"^\| \[(.+?)\].* \| (\d+) \|$", rows, re.MULTILINE)]
+    _, *parts = _SECTION.split(text)
+    names, bodies = parts[0::2], parts[1::2]
+    if names != [name for name, _ in listed]:
+        return f"the sections are {names}, the list has {listed}"
+    if text.count("# kinto-http.py\n") != len(_PAIR.findall(text)):
+        return "a block of kinto-http.py without one of kinto_models"
+    short = [name for (name, number), body in zip(listed, bodies, strict=True) if _compared(body) < number]
+    return f"fewer examples than the list says: {short}" if short else None
+
+
+def _compared(body: str) -> int:
+    rows = [row for table in _TABLE.finditer(body) for row in _ROW.findall(table[2])]
+    return len(rows) + len(_PAIR.findall(body))
+
+
 @dataclass(frozen=True)
 class _Side:
     """What a cell came to."""
@@ -98,30 +137,47 @@ class _Side:
     wrote: bool
 
 
-def _play(code: str, namespace: dict[str, Any]) -> _Side:
+def _play(code: str, namespace: dict[str, Any], told: Callable[[Iterator[Any], dict[str, Any]], Any]) -> _Side:
     before: _Content | None = namespace.get("__content__")
     if before is None:
         namespace["begin"]()
         before = _content(namespace)
     result, error = None, None
     try:
-        result = _run(code, {**namespace, "old": namespace["old"].clone()})  # without what it remembers
+        # Without what the other client remembers.
+        result = told(_values(code, {**namespace, "old": namespace["old"].clone()}), namespace)
     except Exception as caught:  # noqa: BLE001  # whichever: the table says what is right
         error = caught
     content = _content(namespace)
-    # The next cell finds the very same server, timestamps included, unless this one wrote.
+    # The next one finds the very same server, timestamps included, unless this one wrote.
     namespace["__content__"] = before if content == before else None
-    return _Side(_plain(result, content), error, content, wrote=content != before)
+    return _Side(result, error, content, wrote=content != before)
 
 
-def _run(code: str, namespace: dict[str, Any]) -> Any:
+def _last(values: Iterator[Any], namespace: dict[str, Any]) -> Any:
     """The value of the last line, if it is an expression."""
-    lines = ast.parse(code).body
-    last = lines[-1]
-    if not isinstance(last, ast.Expr):
-        return exec(code, namespace)  # noqa: S102  # our own pages
-    exec(compile(ast.Module(lines[:-1], []), code, "exec"), namespace)  # noqa: S102
-    return eval(compile(ast.Expression(last.value), code, "eval"), namespace)  # noqa: S307
+    *_, value = values
+    return _plain(value, _content(namespace))
+
+
+def _each(values: Iterator[Any], namespace: dict[str, Any]) -> Any:
+    """The value of each line that is an expression and gives something, and what is on the server then."""
+    steps = []
+    for value in values:
+        if value is not None:
+            content = _content(namespace)
+            steps.append([_plain(value, content), content])
+    return steps
+
+
+def _values(code: str, namespace: dict[str, Any]) -> Iterator[Any]:
+    """What each line gives: None where it is no expression."""
+    for line in ast.parse(code).body:
+        if isinstance(line, ast.Expr):
+            yield eval(compile(ast.Expression(line.value), code, "eval"), namespace)  # noqa: S307  # our own pages
+        else:
+            exec(compile(ast.Module([line], []), code, "exec"), namespace)  # noqa: S102
+            yield None
 
 
 def _content(namespace: dict[str, Any]) -> _Content:
@@ -158,7 +214,8 @@ def _difference(old: _Side, ours: _Side, *parts: str) -> str | None:
     for part in parts:
         left, right = (_text(getattr(side, part), timeless=timeless) for side in (old, ours))
         if left != right:
-            return f"{part} of kinto-http.py:\n{left}\n{part} of kinto_models:\n{right}"
+            names = (f"{part} of kinto-http.py", f"{part} of kinto_models")
+            return "\n".join(difflib.unified_diff(left.splitlines(), right.splitlines(), *names, lineterm=""))
     return None
 
 
