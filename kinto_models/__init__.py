@@ -73,7 +73,7 @@ if TYPE_CHECKING:
     from kinto_models.client import AsyncClient, Client, aconnect, connect
     from kinto_models.models.async_interface import AsyncFinder, AsyncObjects
     from kinto_models.models.bucket import Bucket
-    from kinto_models.models.changes import ChangeSet, Tombstone
+    from kinto_models.models.changes import ChangeSet, RemoteChangeSet, Tombstone
     from kinto_models.models.collection import Collection
     from kinto_models.models.edits import Edit, Editor, edit
     from kinto_models.models.events import Action, Event
@@ -87,6 +87,7 @@ if TYPE_CHECKING:
     from kinto_models.models.principals import AUTHENTICATED, EVERYONE, Account, Principal
     from kinto_models.models.record import Record
     from kinto_models.models.resource import Resource
+    from kinto_models.models.review import ReviewStatus
     from kinto_models.models.server import Capability, ServerInfo, ServerSettings, ServerUser
     from kinto_models.protocol.retry import RetryPolicy
     from kinto_models.repository.batch import AsyncBatch, Batch, BatchQuery, BatchRepository
@@ -175,9 +176,11 @@ __all__ = [
     "Record",
     "RedirectError",
     "RefusedError",
+    "RemoteChangeSet",
     "Repository",
     "Resource",
     "RetryPolicy",
+    "ReviewStatus",
     "Revision",
     "SaveResult",
     "ServerError",
@@ -213,7 +216,7 @@ _HOMES = {
     "kinto_models.client": ("AsyncClient", "Client", "aconnect", "connect"),
     "kinto_models.models.async_interface": ("AsyncFinder", "AsyncObjects"),
     "kinto_models.models.bucket": ("Bucket",),
-    "kinto_models.models.changes": ("ChangeSet", "Tombstone"),
+    "kinto_models.models.changes": ("ChangeSet", "RemoteChangeSet", "Tombstone"),
     "kinto_models.models.collection": ("Collection",),
     "kinto_models.models.edits": ("Edit", "Editor", "edit"),
     "kinto_models.models.events": ("Action", "Event"),
@@ -227,6 +230,7 @@ _HOMES = {
     "kinto_models.models.principals": ("AUTHENTICATED", "Account", "EVERYONE", "Principal"),
     "kinto_models.models.record": ("Record",),
     "kinto_models.models.resource": ("Resource",),
+    "kinto_models.models.review": ("ReviewStatus",),
     "kinto_models.models.server": ("Capability", "ServerInfo", "ServerSettings", "ServerUser"),
     "kinto_models.protocol.retry": ("RetryPolicy",),
     "kinto_models.repository.batch": ("AsyncBatch", "Batch", "BatchQuery", "BatchRepository"),

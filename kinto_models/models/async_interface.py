@@ -8,12 +8,13 @@ from typing import Any, ClassVar, Protocol, TypeVar, overload
 from pydantic import BaseModel
 from typing_extensions import Self
 
-from kinto_models.models.changes import ChangeSet
+from kinto_models.models.changes import ChangeSet, RemoteChangeSet
 from kinto_models.models.edits import Edit
 from kinto_models.models.expressions import Condition
 from kinto_models.models.interface import OnConflict, Page
 from kinto_models.models.outcomes import BulkResult, Outcome, Progress, SaveResult
 from kinto_models.models.plans import Plan
+from kinto_models.models.review import ReviewStatus
 from kinto_models.models.stored import Stored
 
 __all__ = ["AsyncFinder", "AsyncObjects"]
@@ -252,6 +253,16 @@ class AsyncObjects(Protocol[R]):
 
     def watch(self, since: int | None = None, *, interval: float = 10.0) -> AsyncIterator[ChangeSet[R]]:
         """``changes()`` again and again: ``async for found in tasks.watch():``. See ``Objects.watch``."""
+        ...
+
+    async def changeset(
+        self, since: int | None = None, *, expected: int | None = None, bust_cache: bool = False
+    ) -> RemoteChangeSet[R]:
+        """The records of a collection and its metadata, of one moment. See ``Objects.changeset``."""
+        ...
+
+    async def review(self, obj: R, status: ReviewStatus | str, *, message: str = "", force: bool = False) -> SaveResult:
+        """Asks for the next step of a collection's review. See ``Objects.review``."""
         ...
 
     def sibling(self, model: type[S], *, bucket: str | None = None, collection: str | None = None) -> AsyncObjects[S]:

@@ -7,7 +7,9 @@ from typing import Generic, Literal, TypeVar
 
 from pydantic import BaseModel
 
-__all__ = ["ChangeSet", "Tombstone"]
+from kinto_models.types import Data
+
+__all__ = ["ChangeSet", "RemoteChangeSet", "Tombstone"]
 
 T = TypeVar("T")
 
@@ -49,3 +51,16 @@ class ChangeSet(Generic[T]):
 
     def __len__(self) -> int:
         return len(self.updated) + len(self.deleted)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteChangeSet(ChangeSet[T]):
+    """What ``changeset()`` of Remote Settings tells: what a ``ChangeSet`` does, and the collection's metadata at that
+    moment.
+
+    Attributes:
+        metadata: the collection as JSON, with its ``signature`` where it is signed;
+            ``Collection.model_validate(found.metadata)`` makes an instance of it.
+    """
+
+    metadata: Data = field(default_factory=dict)

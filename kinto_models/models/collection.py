@@ -10,11 +10,13 @@ from pydantic import AliasChoices, Field
 from kinto_models.models.async_interface import AsyncObjects
 from kinto_models.models.interface import Objects
 from kinto_models.models.options import Options
+from kinto_models.models.outcomes import SaveResult
 from kinto_models.models.permissions import CollectionPermissions
 from kinto_models.models.record import Record
 from kinto_models.models.resource import async_objects_of, objects_of
+from kinto_models.models.review import ReviewStatus
 from kinto_models.models.settings import Configured
-from kinto_models.models.stored import permissions_of
+from kinto_models.models.stored import permissions_of, state_of
 
 __all__ = ["Collection"]
 
@@ -59,6 +61,75 @@ class Collection(Configured):
     def permissions(self) -> CollectionPermissions:
         """Who may do what with the collection. Changes are sent by the next ``save()``."""
         return permissions_of(self, CollectionPermissions)
+
+    @property
+    def review_status(self) -> ReviewStatus | str | None:
+        """Where the collection is in its review, as the server last told: None where it tells nothing, and the server's
+        own word where that is none of ``ReviewStatus``.
+        """
+        status = (state_of(self).data or {}).get("status")
+        try:
+            return ReviewStatus(status) if status is not None else None
+        except ValueError:
+            return str(status)
+
+    def request_review(self, message: str = "", *, force: bool = False) -> SaveResult:
+        """Asks for a review of the changes, on a server of Remote Settings. Another user is to ``approve()`` or
+        ``decline()`` them, who has read the collection and is told of changes that were made since, as a conflict.
+
+        Unsaved changes of the instance stay unsaved. ``refresh()`` shows what the server made of it: a ``to-sign`` is
+        ``signed`` by then.
+
+        Parameters:
+            message: to the reviewer, stored as ``last_editor_comment``.
+            force: whatever happened to the collection since it was read. A handle was not read, and is not checked.
+
+        Raises:
+            ConflictError: it changed since it was read.
+            ForbiddenError: the server does not let this user do it, such as approve changes of their own.
+            InvalidRequestError: the server does not take this step now.
+        """
+        return objects_of(self).review(self, ReviewStatus.TO_REVIEW, message=message, force=force)
+
+    def approve(self, *, force: bool = False) -> SaveResult:
+        """Approves the changes, which are then signed and published: see ``request_review()``."""
+        return objects_of(self).review(self, ReviewStatus.TO_SIGN, force=force)
+
+    def decline(self, message: str = "", *, force: bool = False) -> SaveResult:
+        """Sends the changes back to their editors, with a message that is stored as ``last_reviewer_comment``: see
+        ``request_review()``.
+        """
+        return objects_of(self).review(self, ReviewStatus.WORK_IN_PROGRESS, message=message, force=force)
+
+    def rollback(self, message: str = "", *, force: bool = False) -> SaveResult:
+        """Undoes all changes that were not published, with a message that is stored as ``last_editor_comment``: see
+        ``request_review()``.
+        """
+        return objects_of(self).review(self, ReviewStatus.TO_ROLLBACK, message=message, force=force)
+
+    def resign(self, *, force: bool = False) -> SaveResult:
+        """Has what is published signed anew, such as before the certificate expires: see ``request_review()``."""
+        return objects_of(self).review(self, ReviewStatus.TO_RESIGN, force=force)
+
+    async def arequest_review(self, message: str = "", *, force: bool = False) -> SaveResult:
+        """Asks for a review of the changes: see ``request_review()``."""
+        return await async_objects_of(self).review(self, ReviewStatus.TO_REVIEW, message=message, force=force)
+
+    async def aapprove(self, *, force: bool = False) -> SaveResult:
+        """Approves the changes: see ``approve()``."""
+        return await async_objects_of(self).review(self, ReviewStatus.TO_SIGN, force=force)
+
+    async def adecline(self, message: str = "", *, force: bool = False) -> SaveResult:
+        """Sends the changes back to their editors: see ``decline()``."""
+        return await async_objects_of(self).review(self, ReviewStatus.WORK_IN_PROGRESS, message=message, force=force)
+
+    async def arollback(self, message: str = "", *, force: bool = False) -> SaveResult:
+        """Undoes all changes that were not published: see ``rollback()``."""
+        return await async_objects_of(self).review(self, ReviewStatus.TO_ROLLBACK, message=message, force=force)
+
+    async def aresign(self, *, force: bool = False) -> SaveResult:
+        """Has what is published signed anew: see ``resign()``."""
+        return await async_objects_of(self).review(self, ReviewStatus.TO_RESIGN, force=force)
 
     def records(self, model: type[R]) -> Objects[R]:
         """The records of this collection, as instances of ``model``. Does no I/O."""

@@ -15,11 +15,12 @@ from typing_extensions import Self
 from typing_extensions import TypeVar as TypeVarWithDefault
 
 from kinto_models.errors import ConflictError
-from kinto_models.models.changes import ChangeSet
+from kinto_models.models.changes import ChangeSet, RemoteChangeSet
 from kinto_models.models.edits import Edit
 from kinto_models.models.expressions import Condition
 from kinto_models.models.outcomes import BulkResult, Outcome, Progress, SaveResult
 from kinto_models.models.plans import Plan
+from kinto_models.models.review import ReviewStatus
 from kinto_models.models.stored import Stored
 
 __all__ = ["Finder", "Objects", "OnConflict", "Page"]
@@ -448,6 +449,40 @@ class Objects(Protocol[R]):
 
         Raises:
             ValueError: ``interval`` is no number above 0.
+        """
+        ...
+
+    def changeset(
+        self, since: int | None = None, *, expected: int | None = None, bust_cache: bool = False
+    ) -> RemoteChangeSet[R]:
+        """The records of a collection and its metadata, of one moment, on a server of Remote Settings. Caches on the
+        way may keep the answer.
+
+        Parameters:
+            since: only what changed after it, deletions included: milliseconds, such as ``RemoteChangeSet.timestamp``.
+            expected: the timestamp that the collection is known to have, of which a cache then has the right answer.
+            bust_cache: pass caches by, with a number that nobody expects.
+
+        Raises:
+            MissingCapabilityError: the server has no changesets.
+            NotFoundError: there is no such collection.
+            QueryError: not a timestamp.
+        """
+        ...
+
+    def review(self, obj: R, status: ReviewStatus | str, *, message: str = "", force: bool = False) -> SaveResult:
+        """Asks for the next step of a collection's review, what ``collection.request_review()`` and its like do.
+
+        Parameters:
+            obj: the collection.
+            status: what to ask for.
+            message: why, where the step takes one.
+            force: whatever happened to it since it was read.
+
+        Raises:
+            ConflictError: it changed since it was read.
+            TypeError: the objects here are no collections.
+            ValueError: not a status, or a message with one that takes none.
         """
         ...
 

@@ -10,14 +10,15 @@ from pydantic import BaseModel
 from typing_extensions import Self
 
 from kinto_models.errors import NotSentError
-from kinto_models.models.changes import ChangeSet
+from kinto_models.models.changes import ChangeSet, RemoteChangeSet
 from kinto_models.models.edits import Edit
 from kinto_models.models.expressions import Condition
 from kinto_models.models.interface import OnConflict
 from kinto_models.models.outcomes import Outcome, SaveResult, called
+from kinto_models.models.review import ReviewStatus
 from kinto_models.models.stored import Stored, state_of
 from kinto_models.protocol.messages import Conversation
-from kinto_models.repository import changes, conflicts, patching, reads, writes
+from kinto_models.repository import changes, conflicts, patching, reads, remote_settings, writes
 from kinto_models.repository.chunk import Entry
 from kinto_models.repository.delivery import Delivery, batch_error, unsent
 from kinto_models.repository.mapper import Mapper
@@ -247,6 +248,24 @@ class BatchRepository(Generic[R]):
     def changes(self, since: int | None = None) -> Outcome[ChangeSet[R]]:
         """What happened since a timestamp. See ``Objects.changes``."""
         return self._batch.add(self._mapper.model, lambda: changes.changes(self._mapper, since), reads=True)
+
+    def changeset(
+        self, since: int | None = None, *, expected: int | None = None, bust_cache: bool = False
+    ) -> Outcome[RemoteChangeSet[R]]:
+        """The records of a collection and its metadata, of one moment. See ``Objects.changeset``."""
+        return self._batch.add(
+            self._mapper.model,
+            lambda: remote_settings.changeset(self._mapper, since, expected=expected, bust_cache=bust_cache),
+            reads=True,
+        )
+
+    def review(
+        self, obj: R, status: ReviewStatus | str, *, message: str = "", force: bool = False
+    ) -> Outcome[SaveResult]:
+        """Asks for the next step of a collection's review. See ``Objects.review``."""
+        return self._batch.add(
+            obj, lambda: remote_settings.review(self._mapper, obj, status, message=message, force=force)
+        )
 
     def count(self) -> Outcome[int]:
         """How many objects there are."""

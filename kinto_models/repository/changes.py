@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from kinto_models.errors import BackoffError, InvalidAnswerError
 from kinto_models.models.changes import ChangeSet, Tombstone
+from kinto_models.models.interface import Page
 from kinto_models.models.stored import Stored
 from kinto_models.protocol import operations
 from kinto_models.protocol.messages import Conversation, Emit, Pause, Stream, drain, send
@@ -17,7 +18,7 @@ from kinto_models.repository.loading import load_page
 from kinto_models.repository.mapper import Mapper
 from kinto_models.repository.selection import milliseconds
 
-__all__ = ["changes", "watch"]
+__all__ = ["changes", "sides", "watch"]
 
 R = TypeVar("R", bound=Stored)
 
@@ -32,11 +33,7 @@ def changes(mapper: Mapper[R], since: int | None) -> Conversation[ChangeSet[R]]:
     # In the order of the changes, so that one made meanwhile comes once more, at the end.
     items: dict[str, Any] = {}
     for listing in listings:
-        updated, deleted = (
-            load_page(mapper.model, listing.alive(), mapper.objects),
-            load_page(Tombstone, listing.dead()),
-        )
-        yield from loaded(mapper.model, updated)
+        updated, deleted = yield from sides(mapper, listing)
         found: list[Any] = [*updated, *deleted]
         for item in sorted(found, key=lambda each: each.last_modified or 0):
             items.pop(item.id, None)
@@ -48,6 +45,13 @@ def changes(mapper: Mapper[R], since: int | None) -> Conversation[ChangeSet[R]]:
     alive = [item for item in items.values() if not isinstance(item, Tombstone)]
     flushed = since is not None and timestamp > since and not items
     return ChangeSet(alive, dead, timestamp, flushed)
+
+
+def sides(mapper: Mapper[R], listing: Listing) -> Conversation[tuple[Page[R], Page[Tombstone]]]:
+    """The objects of a page, and its tombstones."""
+    updated = load_page(mapper.model, listing.alive(), mapper.objects)
+    yield from loaded(mapper.model, updated)
+    return updated, load_page(Tombstone, listing.dead())
 
 
 def watch(mapper: Mapper[R], since: int | None, interval: float) -> Stream[ChangeSet[R]]:

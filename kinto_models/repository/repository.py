@@ -6,15 +6,16 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
 
 from kinto_models.models.async_interface import AsyncObjects
-from kinto_models.models.changes import ChangeSet
+from kinto_models.models.changes import ChangeSet, RemoteChangeSet
 from kinto_models.models.edits import Edit
 from kinto_models.models.expressions import Condition
 from kinto_models.models.interface import Objects, OnConflict
 from kinto_models.models.outcomes import BulkResult, Outcome, Progress, SaveResult
 from kinto_models.models.plans import Plan
+from kinto_models.models.review import ReviewStatus
 from kinto_models.models.stored import Stored
 from kinto_models.protocol.messages import Conversation
-from kinto_models.repository import changes, conflicts, patching, plans, reads, writes
+from kinto_models.repository import changes, conflicts, patching, plans, reads, remote_settings, writes
 from kinto_models.repository.bulk import Bulk, listed
 from kinto_models.repository.facts import Facts
 from kinto_models.repository.mapper import Mapper
@@ -200,6 +201,16 @@ class Repository(Placed[R], Objects[R]):
     def watch(self, since: int | None = None, *, interval: float = 10.0) -> Iterator[ChangeSet[R]]:
         return self._runner.stream(changes.watch(self._mapper, since, interval))
 
+    def changeset(
+        self, since: int | None = None, *, expected: int | None = None, bust_cache: bool = False
+    ) -> RemoteChangeSet[R]:
+        return self._runner.converse(
+            remote_settings.changeset(self._mapper, since, expected=expected, bust_cache=bust_cache)
+        )
+
+    def review(self, obj: R, status: ReviewStatus | str, *, message: str = "", force: bool = False) -> SaveResult:
+        return self._runner.converse(remote_settings.review(self._mapper, obj, status, message=message, force=force))
+
     def sibling(self, model: type[S], *, bucket: str | None = None, collection: str | None = None) -> Repository[S]:
         return Repository(self._runner, model, bucket if bucket is not None else self._bucket, collection)
 
@@ -333,6 +344,18 @@ class AsyncRepository(Placed[R], AsyncObjects[R]):
 
     def watch(self, since: int | None = None, *, interval: float = 10.0) -> AsyncIterator[ChangeSet[R]]:
         return self._runner.stream(changes.watch(self._mapper, since, interval))
+
+    async def changeset(
+        self, since: int | None = None, *, expected: int | None = None, bust_cache: bool = False
+    ) -> RemoteChangeSet[R]:
+        return await self._runner.converse(
+            remote_settings.changeset(self._mapper, since, expected=expected, bust_cache=bust_cache)
+        )
+
+    async def review(self, obj: R, status: ReviewStatus | str, *, message: str = "", force: bool = False) -> SaveResult:
+        return await self._runner.converse(
+            remote_settings.review(self._mapper, obj, status, message=message, force=force)
+        )
 
     def sibling(
         self, model: type[S], *, bucket: str | None = None, collection: str | None = None

@@ -35,8 +35,10 @@ from kinto_models import (
     Progress,
     Query,
     Record,
+    RemoteChangeSet,
     Repository,
     Resource,
+    ReviewStatus,
     SaveResult,
     ServerInfo,
     Tombstone,
@@ -139,6 +141,17 @@ def collection(articles: Collection) -> None:
     assert_type(articles.attachment, dict[str, Any] | None)
 
 
+def review(articles: Collection, collections: Objects[Collection], tasks: Objects[Task]) -> None:
+    assert_type(articles.review_status, ReviewStatus | str | None)
+    assert_type(articles.request_review("please", force=True), SaveResult)
+    assert_type(articles.approve(force=True), SaveResult)
+    assert_type(articles.decline("no", force=True), SaveResult)
+    assert_type(articles.rollback("oops", force=True), SaveResult)
+    assert_type(articles.resign(force=True), SaveResult)
+    assert_type(collections.review(articles, ReviewStatus.TO_REVIEW, message="please", force=True), SaveResult)
+    assert_type(tasks.changeset(1, expected=2, bust_cache=False), RemoteChangeSet[Task])
+
+
 def group(editors: Group) -> None:
     assert_type(Group.get("editors"), Group)
     assert_type(editors.permissions, Permissions)
@@ -178,6 +191,8 @@ def objects(tasks: Objects[Task], task: Task, some: list[Task], plan: Plan[Task]
     assert_type(tasks.timestamp("a"), int)
     assert_type(tasks.exists("a"), bool)
     assert_type(tasks.changes(5), ChangeSet[Task])
+    assert_type(tasks.changeset(5, bust_cache=True), RemoteChangeSet[Task])
+    assert_type(tasks.review(task, "to-sign"), SaveResult)
     assert_type(tasks.watch(5, interval=0.5), Iterator[ChangeSet[Task]])
     assert_type(tasks.sibling(Bucket, bucket="b", collection="c"), Objects[Bucket])
 
@@ -214,6 +229,8 @@ def repository(tasks: Repository[Task], task: Task, some: list[Task], plan: Plan
     assert_type(tasks.timestamp("a"), int)
     assert_type(tasks.exists("a"), bool)
     assert_type(tasks.changes(5), ChangeSet[Task])
+    assert_type(tasks.changeset(5, bust_cache=True), RemoteChangeSet[Task])
+    assert_type(tasks.review(task, "to-sign"), SaveResult)
     assert_type(tasks.watch(5, interval=0.5), Iterator[ChangeSet[Task]])
     assert_type(tasks.sibling(Bucket, bucket="b", collection="c"), Repository[Bucket])
 
@@ -321,6 +338,8 @@ def batch_repository(tasks: BatchRepository[Task], task: Task, an_edit: Edit) ->
     assert_type(tasks.refresh(task), Outcome[bool])
     assert_type(tasks.find(Task.done), BatchQuery[Task])
     assert_type(tasks.changes(5), Outcome[ChangeSet[Task]])
+    assert_type(tasks.changeset(5, bust_cache=True), Outcome[RemoteChangeSet[Task]])
+    assert_type(tasks.review(task, "to-sign", force=True), Outcome[SaveResult])
     assert_type(tasks.count(), Outcome[int])
     assert_type(tasks.timestamp(), Outcome[int])
     assert_type(tasks.exists("a"), Outcome[bool])

@@ -31,6 +31,7 @@ from kinto_models import (
     Plan,
     Progress,
     Record,
+    RemoteChangeSet,
     Resource,
     SaveResult,
     ServerInfo,
@@ -93,6 +94,16 @@ async def collection(articles: Collection) -> None:
     assert_type(articles.arecords(Task), AsyncObjects[Task])
 
 
+async def review(articles: Collection, collections: AsyncObjects[Collection], tasks: AsyncObjects[Task]) -> None:
+    assert_type(await articles.arequest_review("please", force=True), SaveResult)
+    assert_type(await articles.aapprove(force=True), SaveResult)
+    assert_type(await articles.adecline("no", force=True), SaveResult)
+    assert_type(await articles.arollback("oops", force=True), SaveResult)
+    assert_type(await articles.aresign(force=True), SaveResult)
+    assert_type(await collections.review(articles, "to-review", message="please", force=True), SaveResult)
+    assert_type(await tasks.changeset(1, expected=2, bust_cache=False), RemoteChangeSet[Task])
+
+
 async def objects(tasks: AsyncObjects[Task], task: Task, some: list[Task], plan: Plan[Task], an_edit: Edit) -> None:
     assert_type(tasks.awaited, bool)
     assert_type(tasks.model, type[Task])
@@ -125,6 +136,8 @@ async def objects(tasks: AsyncObjects[Task], task: Task, some: list[Task], plan:
     assert_type(await tasks.timestamp("a"), int)
     assert_type(await tasks.exists("a"), bool)
     assert_type(await tasks.changes(5), ChangeSet[Task])
+    assert_type(await tasks.changeset(5, bust_cache=True), RemoteChangeSet[Task])
+    assert_type(await tasks.review(task, "to-sign"), SaveResult)
     assert_type(tasks.watch(5, interval=0.5), AsyncIterator[ChangeSet[Task]])
     assert_type(tasks.sibling(Bucket, bucket="b", collection="c"), AsyncObjects[Bucket])
 
@@ -166,6 +179,8 @@ async def repository(
     assert_type(await tasks.timestamp("a"), int)
     assert_type(await tasks.exists("a"), bool)
     assert_type(await tasks.changes(5), ChangeSet[Task])
+    assert_type(await tasks.changeset(5, bust_cache=True), RemoteChangeSet[Task])
+    assert_type(await tasks.review(task, "to-sign"), SaveResult)
     assert_type(tasks.watch(5, interval=0.5), AsyncIterator[ChangeSet[Task]])
     assert_type(tasks.sibling(Bucket, bucket="b", collection="c"), AsyncRepository[Bucket])
 

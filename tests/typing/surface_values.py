@@ -45,7 +45,9 @@ from kinto_models import (
     Plan,
     Progress,
     RedirectError,
+    RemoteChangeSet,
     RetryPolicy,
+    ReviewStatus,
     Revision,
     SaveResult,
     ServerIds,
@@ -214,6 +216,22 @@ def change_set(found: ChangeSet[Task]) -> None:
     assert_type(found.timestamp, int)
     assert_type(found.flushed, bool)
     assert_type(len(found), int)
+
+
+def remote_change_set(found: RemoteChangeSet[Task]) -> None:
+    assert_type(found.updated, list[Task])
+    assert_type(found.metadata, dict[str, Any])
+
+
+def review_status(status: ReviewStatus) -> None:
+    assert_type(ReviewStatus.WORK_IN_PROGRESS, Literal[ReviewStatus.WORK_IN_PROGRESS])
+    assert_type(ReviewStatus.TO_REVIEW, Literal[ReviewStatus.TO_REVIEW])
+    assert_type(ReviewStatus.TO_SIGN, Literal[ReviewStatus.TO_SIGN])
+    assert_type(ReviewStatus.TO_ROLLBACK, Literal[ReviewStatus.TO_ROLLBACK])
+    assert_type(ReviewStatus.TO_RESIGN, Literal[ReviewStatus.TO_RESIGN])
+    assert_type(ReviewStatus.SIGNED, Literal[ReviewStatus.SIGNED])
+    assert_type(ReviewStatus("to-sign"), ReviewStatus)
+    assert_type(str(status), str)
 
 
 def tombstone(gone: Tombstone) -> None:
