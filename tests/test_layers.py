@@ -118,6 +118,6 @@ def test_only_transports_know_requests_and_nobody_a_private_part_of_pydantic() -
 def test_the_third_parties_are_the_declared_ones() -> None:
     third = {t.split(".")[0] for path in MODULES.values() for t in imported(path)} - set(sys.stdlib_module_names)
     in_kinto = {"kinto", "pyramid", "transaction", "sqlalchemy", "bcrypt"}
-    optional = in_kinto | {"waitress", "aiohttp", "yarl", "rich"}
+    optional = in_kinto | {"waitress", "aiohttp", "yarl", "rich", "typer"}
     core = {"pydantic", "pydantic_core", "requests", "urllib3", "typing_extensions"}
     assert third - {"kinto_models"} == core | optional

@@ -1,7 +1,23 @@
-"""What programs in a terminal use. Needs the ``cli`` extra."""
+"""For programs in a terminal: the usual options of scripts, and a progress bar, which needs the ``cli`` extra.
+
+Commands of typer have theirs from ``kinto_models.cli.typer``.
+"""
 
 from __future__ import annotations
 
-from kinto_models.cli.progress import progress_bar
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["progress_bar"]
+from kinto_models.cli.scripts import add_options, async_client_from, client_from, setup_logging
+
+if TYPE_CHECKING:
+    from kinto_models.cli.progress import progress_bar
+
+__all__ = ["add_options", "async_client_from", "client_from", "progress_bar", "setup_logging"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "progress_bar":  # which imports rich
+        from kinto_models.cli.progress import progress_bar
+
+        return progress_bar
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -39,7 +39,7 @@ def progress_bar(
         console: rich's console to draw on; stderr by default. Nothing is drawn where that is no terminal.
 
     Raises:
-        MissingExtraError: when ``kinto_models.cli`` is imported and rich is not installed.
+        MissingExtraError: when it is imported and rich is not installed.
     """
     console = console or Console(stderr=True)
     bar = Bar(

@@ -88,7 +88,7 @@ def test_without_rich_the_error_names_the_extra() -> None:
         "import sys; sys.modules['rich'] = None\n"
         "import kinto_models\n"
         "try:\n"
-        "    import kinto_models.cli\n"
+        "    from kinto_models.cli import progress_bar\n"
         "except kinto_models.MissingExtraError as error:\n"
         "    print(error)\n"
     )
