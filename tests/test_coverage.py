@@ -1,4 +1,4 @@
-"""The page of coverage names tests that exist, all that are about traps, and leaves no cell empty."""
+"""The page of coverage names tests that exist, all that are about traps and about peers, and leaves no cell empty."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ def test_whatever_looks_like_a_test_is_one() -> None:
 def test_every_test_of_a_trap_is_named() -> None:
     written = {
         (file.relative_to(_ROOT).as_posix(), name)
-        for file in (_ROOT / "tests" / "traps").glob("test_*.py")
+        for folder in ("traps", "peers")
+        for file in (_ROOT / "tests" / folder).glob("test_*.py")
         for name in functions_of(file)
     }
     assert written <= set(_NAMED)
