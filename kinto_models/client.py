@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import uuid4
 
-from typing_extensions import Self
+from typing_extensions import Self, Unpack
 
 from kinto_models.errors import MissingExtraError, NoClientError
 from kinto_models.models import binding
@@ -17,14 +19,17 @@ from kinto_models.models.bucket import Bucket
 from kinto_models.models.events import Action, Event
 from kinto_models.models.resource import handle
 from kinto_models.models.stored import Stored
-from kinto_models.protocol.messages import Operation
+from kinto_models.protocol.messages import Operation, Request
+from kinto_models.protocol.rehearsal import Rehearsal
 from kinto_models.protocol.retry import DEFAULT_POLICY, RetryPolicy
 from kinto_models.repository.batch import AsyncBatch, Batch
+from kinto_models.repository.narrating import note_withheld
 from kinto_models.repository.repository import AsyncRepository, Repository
 from kinto_models.repository.runner import Runner
 from kinto_models.transports.auth import Auth
 from kinto_models.transports.base import DEFAULT_TIMEOUT, Connection, Timeout
 from kinto_models.transports.limits import DEFAULT_LIMITS, Limits
+from kinto_models.transports.options import AllOptions, Options, cloned
 from kinto_models.transports.requests import RequestsTransport
 
 if TYPE_CHECKING:
@@ -59,8 +64,9 @@ class _Entered:
 class _Face:
     """What both clients have in common."""
 
-    def __init__(self, runner: Any) -> None:
+    def __init__(self, runner: Any, told: AllOptions) -> None:
         self._runner = runner
+        self._told = told
         self._entered = _Entered()
         self._server: EmbeddedServer | None = None
 
@@ -71,7 +77,7 @@ class _Face:
         auth: tuple[str, str] = ("admin", "secret"),
         accounts: Mapping[str, str] | None = None,
         settings: Mapping[str, str] | None = None,
-        **options: Any,
+        **options: Unpack[Options],
     ) -> Self:
         """A client of a real Kinto of its own, in memory, on a free loopback port of this process.
 
@@ -82,7 +88,8 @@ class _Face:
             auth: user and password of this client; the account is made.
             accounts: further accounts, password by user, for further clients: ``Client(kinto.url, auth=...)``.
             settings: further settings of Kinto, over the server's own.
-            options: what the class takes: ``headers``, ``timeout``, ``retry``, ``light_answers``, ``limits``.
+            options: what the class takes: ``headers``, ``timeout``, ``retry``, ``light_answers``, ``limits``,
+                ``dry_run``.
 
         Raises:
             MissingExtraError: kinto is not installed; ``pip install "kinto-models[embedded]"``.
@@ -104,6 +111,26 @@ class _Face:
         """The server's root."""
         root: str = self._runner.transport.root
         return root
+
+    @property
+    def withheld(self) -> tuple[Request, ...]:
+        """What a client with ``dry_run=True`` would have sent, in order, and did not; the parts of a batch one by one.
+        Empty for any other client.
+        """
+        return () if self._runner.rehearsal is None else tuple(self._runner.rehearsal.withheld)
+
+    def clone(self, **changes: Unpack[AllOptions]) -> Self:
+        """Another client of the same class, with all that this one was told but for what is named here, and with
+        connections of its own: close it as any other. Subscribers stay with this one, and so does an embedded server.
+
+        Raises:
+            ValueError: an address of another server, without new credentials and headers where this client has some:
+                they were given for its own server only.
+            TypeError: an option that there is not.
+        """
+        make: Any = type(self)
+        clone: Self = make(**cloned(self._told, changes))
+        return clone
 
     def subscribe(
         self, model: type[R], *actions: Action
@@ -158,6 +185,8 @@ class Client(_Face):
             clients changes fields: what a plugin changes besides is not seen then. Not done on a server with history,
             which fails on it.
         limits: how much, and how long, one answer may be: 256 MiB and 300 seconds where it is not given.
+        dry_run: read, and write nothing: each write is checked against what is there, answered as the server would,
+            and kept in ``withheld``. Hooks that follow a write, and subscribers, are not called.
 
     Raises:
         ValueError: an address, timeout or credentials that cannot be read.
@@ -175,11 +204,24 @@ class Client(_Face):
         retry: int | RetryPolicy = DEFAULT_POLICY,
         light_answers: bool = False,
         limits: Limits = DEFAULT_LIMITS,
+        dry_run: bool = False,
     ) -> None:
+        told = AllOptions(
+            url=url,
+            auth=auth,
+            headers=headers,
+            timeout=timeout,
+            retry=retry,
+            light_answers=light_answers,
+            limits=limits,
+            dry_run=dry_run,
+        )
         connection = Connection.of(url, auth, headers, timeout, limits)
         # An auth object may look at the thread that it is called in.
         ahead = connection.sign is None
-        super().__init__(Runner(RequestsTransport(connection), RetryPolicy.of(retry), ahead=ahead, light=light_answers))
+        transport, policy = RequestsTransport(connection), RetryPolicy.of(retry)
+        rehearsal = _rehearsal(connection) if dry_run else None
+        super().__init__(Runner(transport, policy, light=light_answers, ahead=ahead, rehearsal=rehearsal), told)
 
     def repository(self, model: type[R], *, bucket: str | None = None, collection: str | None = None) -> Repository[R]:
         """The objects of a class, where the class says or in another bucket or collection. Does no I/O.
@@ -259,6 +301,8 @@ class AsyncClient(_Face):
             clients changes fields: what a plugin changes besides is not seen then. Not done on a server with history,
             which fails on it.
         limits: how much, and how long, one answer may be: 256 MiB and 300 seconds where it is not given.
+        dry_run: read, and write nothing: each write is checked against what is there, answered as the server would,
+            and kept in ``withheld``. Hooks that follow a write, and subscribers, are not called.
 
     Raises:
         ValueError: an address, timeout or credentials that cannot be read.
@@ -277,14 +321,27 @@ class AsyncClient(_Face):
         retry: int | RetryPolicy = DEFAULT_POLICY,
         light_answers: bool = False,
         limits: Limits = DEFAULT_LIMITS,
+        dry_run: bool = False,
     ) -> None:
+        told = AllOptions(
+            url=url,
+            auth=auth,
+            headers=headers,
+            timeout=timeout,
+            retry=retry,
+            light_answers=light_answers,
+            limits=limits,
+            dry_run=dry_run,
+        )
         if find_spec("aiohttp") is None:
             raise MissingExtraError('AsyncClient needs aiohttp: pip install "kinto-models[async]"')
         from kinto_models.repository.async_runner import AsyncRunner  # and asyncio with it
         from kinto_models.transports.aiohttp import AiohttpTransport  # optional
 
         connection = Connection.of(url, auth, headers, timeout, limits)
-        super().__init__(AsyncRunner(AiohttpTransport(connection), RetryPolicy.of(retry), light=light_answers))
+        transport, policy = AiohttpTransport(connection), RetryPolicy.of(retry)
+        rehearsal = _rehearsal(connection) if dry_run else None
+        super().__init__(AsyncRunner(transport, policy, light=light_answers, rehearsal=rehearsal), told)
 
     def repository(
         self, model: type[R], *, bucket: str | None = None, collection: str | None = None
@@ -348,14 +405,18 @@ class AsyncClient(_Face):
             await self.close()
 
 
-def connect(url: str | None = None, *, auth: Auth = None, **options: Any) -> Client:
+def _rehearsal(connection: Connection) -> Rehearsal:
+    return Rehearsal(connection.root, lambda: int(time.time() * 1000), lambda: str(uuid4()), note_withheld)
+
+
+def connect(url: str | None = None, *, auth: Auth = None, **options: Unpack[Options]) -> Client:
     """Makes a client the active one of the whole process, wherever no ``with Client(...)`` block has its own.
 
     Parameters:
         url: the server's root; ``KINTO_SERVER`` of the environment where it is not given.
         auth: credentials; ``KINTO_AUTH`` (``user:password`` or ``Bearer token``) where neither they nor ``url`` are
             given, so that the environment's credentials go to the environment's server only.
-        options: what ``Client`` takes: ``headers``, ``timeout``, ``retry``, ``light_answers``, ``limits``.
+        options: what ``Client`` takes: ``headers``, ``timeout``, ``retry``, ``light_answers``, ``limits``, ``dry_run``.
 
     Raises:
         NoClientError: no address, neither here nor in the environment.
@@ -367,7 +428,7 @@ def connect(url: str | None = None, *, auth: Auth = None, **options: Any) -> Cli
     return client
 
 
-async def aconnect(url: str | None = None, *, auth: Auth = None, **options: Any) -> AsyncClient:
+async def aconnect(url: str | None = None, *, auth: Auth = None, **options: Unpack[Options]) -> AsyncClient:
     """Makes an async client the active one of the whole process: see ``connect()``. Such as where a web framework
     starts; ``await client.close()`` where it ends.
     """

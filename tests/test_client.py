@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
+import requests
 
 import kinto_models
-from kinto_models import BearerToken, Client, NoClientError, Record, RetryPolicy, connect
+from kinto_models import (
+    AsyncClient,
+    BearerToken,
+    Client,
+    InvalidIdError,
+    Limits,
+    NoClientError,
+    Record,
+    RetryPolicy,
+    connect,
+)
 from kinto_models.embedded import EmbeddedServer
 from kinto_models.models import binding
 from kinto_models.protocol import operations
@@ -199,3 +212,78 @@ def test_threads_can_each_enter_a_shared_client(server: EmbeddedServer) -> None:
 
 def test_any_operation_of_the_protocol_can_be_sent(kinto: Client) -> None:
     assert kinto.run(operations.count(records("todo", "tasks"), Query())) == 0
+
+
+# Clones
+
+
+def test_a_clone_has_every_option_that_it_is_not_told_otherwise(server: EmbeddedServer) -> None:
+    told: dict[str, Any] = {
+        "auth": ("alice", "s3cret"),
+        "headers": {"X-Purpose": "test"},
+        "timeout": (1.5, 2.5),
+        "retry": RetryPolicy(retries=7),
+        "light_answers": True,
+        "limits": Limits(answer_bytes=1000),
+        "dry_run": True,
+    }
+    assert told.keys() | {"self", "url"} == inspect.signature(Client.__init__).parameters.keys()
+    kinds: list[Any] = [Client, AsyncClient]
+    for kind in kinds:
+        client = kind(server.url, **told)
+        for name, other in {"headers": {}, "timeout": 3, "retry": 1, "dry_run": False, "auth": None}.items():
+            assert client.clone(**{name: other})._told == {**told, "url": server.url, name: other}
+        clone = client.clone()
+        assert clone._runner.transport._connection == client._runner.transport._connection
+        assert clone._runner.pacing.policy == RetryPolicy(retries=7)
+        assert clone._runner.light
+        assert type(clone) is kind
+
+
+def test_a_clone_lives_longer_than_the_client_that_it_is_of(kinto: Client, server: EmbeddedServer) -> None:
+    first = Client(server.url, auth=("alice", "s3cret"))
+    clone = first.clone(timeout=9)
+    first.close()
+    assert clone.buckets.get("todo").id == "todo"
+    clone.close()
+
+
+def test_the_credentials_in_an_address_go_to_the_clone_unless_it_has_its_own(server: EmbeddedServer) -> None:
+    url = server.url.replace("://", "://alice:s3cret@")
+    with Client(url) as client:
+        users = [clone.server_info().user for clone in (client.clone(timeout=9), client.clone(auth=None))]
+        other = client.clone(url=server.url.replace("://", "://bob:s3cret@"), auth=("alice", "s3cret"))
+        assert other.server_info().user == users[0]
+    assert users[0] is not None
+    assert users[0].id == "account:alice"
+    assert users[1] is None
+
+
+@pytest.mark.parametrize("secret", [{"auth": ("alice", "s3cret")}, {"headers": {"X-Api-Key": "s3cret"}}], ids=str)
+def test_what_was_given_for_one_server_does_not_go_to_another_by_a_clone(secret: dict[str, Any]) -> None:
+    client = Client("https://one.example/v1", **secret)
+    [name] = secret
+    without: Any = {name: None}
+    with pytest.raises(ValueError, match=f"{name}=...") as caught:
+        client.clone(url="https://two.example/v1")
+    assert "s3cret" not in str(caught.value)
+    assert client.clone(url="https://two.example/v1", **without).url == "https://two.example/v1"
+    assert client.clone(url="https://one.example:443/v2").url == "https://one.example:443/v2"
+
+
+def test_a_clone_says_which_option_there_is_not() -> None:
+    with pytest.raises(TypeError, match="bucket"):
+        Client("https://one.example/v1").clone(bucket="blog")  # type: ignore[call-arg]
+
+
+# Addresses
+
+
+def test_the_address_of_an_object_is_known_without_asking(kinto: Client) -> None:
+    task = Task(id="a-1")
+    task.save()
+    address = kinto.repository(Task).url_of("a-1")
+    assert address == f"{kinto.url}/buckets/todo/collections/tasks/records/a-1"
+    assert requests.get(address, auth=("alice", "s3cret"), timeout=9).json()["data"]["id"] == "a-1"
+    with pytest.raises(InvalidIdError):
+        kinto.repository(Task).url_of("../x")

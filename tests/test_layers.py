@@ -22,7 +22,19 @@ ROWS = [
 UPWARDS = {("kinto_models.client", "kinto_models.embedded")}
 """Client.embedded() starts an optional tool: it is imported in that method only."""
 PURE = {
-    *("__future__", "collections", "dataclasses", "email", "enum", "functools", "json", "re", "typing", "urllib"),
+    *(
+        "__future__",
+        "collections",
+        "copy",
+        "dataclasses",
+        "email",
+        "enum",
+        "functools",
+        "json",
+        "re",
+        "typing",
+        "urllib",
+    ),
     "typing_extensions",
 }
 """What the protocol may import: no I/O, no clock, no randomness, no pydantic, no requests."""

@@ -55,10 +55,11 @@ _PAIRS: Final[list[tuple[Any, Any]]] = [
 _of_both = pytest.mark.parametrize(("blocking", "awaited"), _PAIRS, ids=lambda cls: cls.__name__)
 
 # What does no I/O, or does it only while it is iterated: called, and not awaited, on both sides.
-_OF_REPOSITORIES: Final = {"find", "watch", "sibling", "model", "url", "bucket", "collection", "awaited"}
+_OF_REPOSITORIES: Final = {"find", "watch", "sibling", "model", "url", "url_of", "bucket", "collection", "awaited"}
+_OF_CLIENTS: Final = {"url", "embedded", "clone", "withheld", "subscribe", "unsubscribe"}
 _OF_QUERIES: Final = {"where", "sort", "limit", "since", "before", "select", "pages"}
 _CALLED: Final[dict[type, set[str]]] = {
-    AsyncClient: {"repository", "buckets", "bucket", "batch", "url", "embedded", "subscribe", "unsubscribe"},
+    AsyncClient: {"repository", "buckets", "bucket", "batch", *_OF_CLIENTS},
     AsyncRepository: _OF_REPOSITORIES,
     AsyncObjects: _OF_REPOSITORIES,
     AsyncQuery: _OF_QUERIES,
@@ -179,7 +180,7 @@ def test_a_place_leads_on_for_both_sides(cls: type, name: str) -> None:
 
 # What reads or writes any number of objects by itself, and what sends nothing.
 _NOT_IN_A_BATCH = {"create_many", "save_many", "upsert_many", "delete_many", "sync_to", "apply", "watch"}
-_NO_REQUEST = {"sibling", "model", "url", "bucket", "collection", "awaited"}
+_NO_REQUEST = {"sibling", "model", "url", "url_of", "bucket", "collection", "awaited"}
 _STEPS = {"where", "sort", "limit", "since", "before"}
 
 

@@ -59,6 +59,10 @@ class AsyncFinder(Protocol[T]):
         """Every object."""
         ...
 
+    async def if_changed(self, since: int | None) -> Page[T] | None:
+        """Every object, or None if the list still has this timestamp: see ``Finder.if_changed``."""
+        ...
+
     async def first(self) -> T | None:
         """The first object, or None."""
         ...
@@ -108,6 +112,14 @@ class AsyncObjects(Protocol[R]):
     @property
     def url(self) -> str:
         """The absolute address of the list."""
+        ...
+
+    def url_of(self, object_id: str) -> str:
+        """The absolute address of the object with this id. Does no I/O: it need not exist.
+
+        Raises:
+            InvalidIdError: not an id.
+        """
         ...
 
     @property

@@ -118,6 +118,19 @@ class Finder(Protocol[T]):
         """
         ...
 
+    def if_changed(self, since: int | None) -> Page[T] | None:
+        """Every object, as one page, or None if the list still has the timestamp of an earlier one: then the server
+        sends nothing (a 304). So unchanged is told from empty.
+
+        Parameters:
+            since: ``timestamp`` of the page that is known, in milliseconds; None to read in any case. It is that of the
+                whole list, whatever the conditions.
+
+        Raises:
+            QueryError: not a timestamp.
+        """
+        ...
+
     def first(self) -> T | None:
         """The first object, or None."""
         ...
@@ -186,6 +199,14 @@ class Objects(Protocol[R]):
     @property
     def url(self) -> str:
         """The absolute address of the list."""
+        ...
+
+    def url_of(self, object_id: str) -> str:
+        """The absolute address of the object with this id. Does no I/O: it need not exist.
+
+        Raises:
+            InvalidIdError: not an id.
+        """
         ...
 
     @property

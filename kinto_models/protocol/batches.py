@@ -15,7 +15,7 @@ from kinto_models.protocol.bodies import BASIC, encode
 from kinto_models.protocol.messages import Operation, Request, Response
 from kinto_models.protocol.refusals import error_of
 
-__all__ = ["batch", "batchable", "limit_of"]
+__all__ = ["batch", "batchable", "limit_of", "parts_of", "response_of"]
 
 _PATH: Final = "/batch"
 _DEFAULT_LIMIT: Final = 25
@@ -48,6 +48,28 @@ def batch(operations: Sequence[Operation[Any]]) -> Operation[list[Any]]:
 
     repeatable = all(operation.repeatable for operation in operations)
     return Operation(request, decode, repeatable, any(operation.doubtful for operation in operations))
+
+
+def parts_of(request: Request) -> list[Request] | None:
+    """The requests in a batch; None where it is none."""
+    if request.target != _PATH:
+        return None
+    listed = json.loads(request.body or b"{}").get("requests", [])
+    return [_request(part) for part in listed]
+
+
+def _request(part: dict[str, Any]) -> Request:
+    body = encode(part["body"]) if "body" in part else None
+    return Request(part["method"], part["path"], part.get("headers", {}), body)
+
+
+def response_of(answers: Sequence[Response], root: str) -> Response:
+    """The answer to a batch whose parts are answered like this."""
+    listed = [
+        {"status": each.status, "headers": dict(each.headers), "body": json.loads(each.body or b"null")}
+        for each in answers
+    ]
+    return Response(200, {}, encode({"responses": listed}), root)
 
 
 def limit_of(told: bytes) -> int:

@@ -95,12 +95,14 @@ class Operation(Generic[T]):
         decode: turns the answer into the result, or raises an error of the tree.
         idempotent: whether carrying it out twice does the same as once; None where its method and its condition tell.
         doubtful: whether it was sent before, and nobody knows what became of it.
+        pretend: what it returns in a dry run, where its request does not tell; None for a write of objects.
     """
 
     request: Request
     decode: Callable[[Response], T]
     idempotent: bool | None = None
     doubtful: bool = False
+    pretend: Callable[[], T] | None = None
 
     @property
     def repeatable(self) -> bool:
@@ -113,8 +115,14 @@ class Operation(Generic[T]):
 
     def map(self, function: Callable[[T], U]) -> Operation[U]:
         """The same request, its result passed through ``function``."""
-        decode = self.decode
-        return Operation(self.request, lambda response: function(decode(response)), self.idempotent, self.doubtful)
+        decode, pretend = self.decode, self.pretend
+        return Operation(
+            self.request,
+            lambda response: function(decode(response)),
+            self.idempotent,
+            self.doubtful,
+            None if pretend is None else lambda: function(pretend()),
+        )
 
     def again(self) -> Operation[T]:
         """The same, once it was sent and nobody knows what became of it."""

@@ -78,6 +78,7 @@ class Listing:
         next_page: the address that the server gave for the next page, unchecked, or None on the last.
         root: the server's root.
         cache_control: the header of this name, or None.
+        unchanged: whether the server says, without sending it, that the list is as it was.
     """
 
     body: bytes = field(repr=False)
@@ -86,6 +87,7 @@ class Listing:
     next_page: str | None
     root: str
     cache_control: str | None = None
+    unchanged: bool = False
 
     def alive(self) -> Listing:
         """The same without its tombstones, ``{"id", "last_modified", "deleted": true}`` and no more."""
@@ -182,18 +184,19 @@ def delete(place: Plural, object_id: str, *, only: int | None) -> Operation[Answ
 def _list(request: Request) -> Operation[Listing]:
     def read(response: Response) -> Listing:
         next_page = response.headers.get("Next-Page")
-        body = _NOTHING if response.status == 304 else response.body
+        unchanged = response.status == 304
+        body = _NOTHING if unchanged else response.body
         told = response.headers.get("Cache-Control")
-        return Listing(body, timestamp_of(response), request, next_page, response.root, told)
+        return Listing(body, timestamp_of(response), request, next_page, response.root, told, unchanged)
 
     # Deleted once more, a page is another one.
     again = False if request.method == "DELETE" else None
     return _operation(request, read, 200, *([304] if "If-None-Match" in request.headers else []), idempotent=again)
 
 
-def get_list(place: Plural, query: Query) -> Operation[Listing]:
-    """Reads one page; ``paging.pages`` goes on."""
-    return _list(Request("GET", query.at(place.path)))
+def get_list(place: Plural, query: Query, *, unless: int | None = None) -> Operation[Listing]:
+    """Reads one page, ``unless`` the list has this timestamp; ``paging.pages`` goes on."""
+    return _list(Request("GET", query.at(place.path), if_none_match(unless)))
 
 
 def get_changes(place: Plural, since: int | None) -> Operation[Listing]:

@@ -8,15 +8,14 @@ that gave it, because the credentials go there too.
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from kinto_models.errors import ForeignPageError
 from kinto_models.protocol.messages import Ahead, Emit, Operation, Stream
 from kinto_models.protocol.operations import Listing, relist
+from kinto_models.protocol.origins import origin_of
 
 __all__ = ["pages"]
-
-_PORTS = {"http": 80, "https": 443}
 
 
 def pages(first: Operation[Listing], *, ahead: bool = False, consistent: bool = False) -> Stream[Listing]:
@@ -63,7 +62,7 @@ def _target(listing: Listing) -> str:
     try:
         page = urlsplit(listing.next_page or "")
         below = page.path.startswith(root.path + "/") and ".." not in unquote(page.path).split("/")
-        here = _origin(root) == _origin(page) and below and (page.path + page.query).isprintable()
+        here = origin_of(root) == origin_of(page) and below and (page.path + page.query).isprintable()
     except ValueError:  # no address at all, or a port that is no number
         page, here = root, False
     if not here:
@@ -72,7 +71,3 @@ def _target(listing: Listing) -> str:
             "address given to the client, the Host header that a proxy passes to Kinto, and Kinto's http_scheme"
         )
     return page.path[len(root.path) :] + (f"?{page.query}" if page.query else "")
-
-
-def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
-    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)

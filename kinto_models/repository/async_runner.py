@@ -26,10 +26,12 @@ from kinto_models.protocol.messages import (
     fail,
     hand,
 )
+from kinto_models.protocol.rehearsal import Rehearsal
 from kinto_models.protocol.retry import Pacing, RetryPolicy, attempts
 from kinto_models.repository.events import Subscribers
 from kinto_models.repository.facts import Facts
-from kinto_models.repository.runner import heed, log_pause
+from kinto_models.repository.narrating import narrated, note_pause
+from kinto_models.repository.runner import heed
 from kinto_models.transports.base import AsyncTransport
 
 __all__ = ["AsyncRunner"]
@@ -44,6 +46,7 @@ class AsyncRunner:
         transport: sends requests.
         policy: when to send again.
         light: whether answers are to leave out what the client knows.
+        rehearsal: carries out writes in a dry run.
         sleep: waits for a number of seconds.
     """
 
@@ -53,6 +56,7 @@ class AsyncRunner:
         policy: RetryPolicy,
         *,
         light: bool = False,
+        rehearsal: Rehearsal | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.transport = transport
@@ -60,16 +64,18 @@ class AsyncRunner:
         self.subscribers: Subscribers = Subscribers(awaited=True)
         self.light: bool = light
         self.pacing: Pacing = Pacing(policy, time.monotonic, random.random)
+        self.rehearsal: Rehearsal | None = rehearsal
         self._sleep = sleep
 
     async def run(self, operation: Operation[T]) -> T:
         """Sends one operation, again where the policy says so, and reads its answer."""
-        flow = attempts(operation, self.pacing)
+        if self.rehearsal is not None and self.rehearsal.withholds(operation.request):
+            return await self.converse(self.rehearsal.carry(operation))
+        flow = narrated(attempts(operation, self.pacing))
         try:
             step = next(flow)
             while True:
                 if isinstance(step, Pause):
-                    log_pause(step, operation.request)
                     await self._sleep(step.seconds)
                     step = next(flow)
                     continue
@@ -136,7 +142,7 @@ class AsyncRunner:
             await asyncio.sleep(0)  # it goes off now, and not when this task waits for the next time
             return Started(started[0])
         if isinstance(step, Pause):
-            log_pause(step)
+            note_pause("batch", step)
             return await self._sleep(step.seconds)
         if isinstance(step, Call):
             result = step.function()

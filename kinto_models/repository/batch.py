@@ -13,7 +13,7 @@ from kinto_models.errors import NotSentError
 from kinto_models.models.changes import ChangeSet, RemoteChangeSet
 from kinto_models.models.edits import Edit
 from kinto_models.models.expressions import Condition
-from kinto_models.models.interface import OnConflict
+from kinto_models.models.interface import OnConflict, Page
 from kinto_models.models.outcomes import Outcome, SaveResult, called
 from kinto_models.models.review import ReviewStatus
 from kinto_models.models.stored import Stored, state_of
@@ -293,6 +293,10 @@ class BatchQuery(Selection[T]):
     def all(self, *, consistent: bool = False) -> Outcome[list[T]]:
         """Every object. See ``Finder.all``."""
         return self._runner.add(self._result, lambda: self._all(consistent=consistent), reads=True)
+
+    def if_changed(self, since: int | None) -> Outcome[Page[T] | None]:
+        """Every object, or None if the list still has this timestamp. See ``Finder.if_changed``."""
+        return self._runner.add(self._result, lambda: self._if_changed(since), reads=True)
 
     def first(self) -> Outcome[T | None]:
         """The first object, or None."""

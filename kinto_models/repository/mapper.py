@@ -42,6 +42,7 @@ from kinto_models.protocol.etags import format_etag
 from kinto_models.protocol.messages import Conversation, Operation, Request, send
 from kinto_models.protocol.operations import Answer
 from kinto_models.protocol.paths import Plural
+from kinto_models.protocol.rehearsal import Rehearsal
 from kinto_models.protocol.retry import Pacing
 from kinto_models.repository.events import Subscribers
 from kinto_models.repository.facts import Facts
@@ -118,12 +119,14 @@ class Shared(Protocol):
         subscribers: of the client.
         light: whether answers are to leave out what the client knows.
         pacing: of its tries.
+        rehearsal: carries out its writes in a dry run, or None where they are sent.
     """
 
     facts: Facts
     subscribers: Subscribers
     light: bool
     pacing: Pacing
+    rehearsal: Rehearsal | None
 
 
 class Mapper(Generic[R]):
@@ -134,6 +137,7 @@ class Mapper(Generic[R]):
         place: its plural endpoint.
         objects: the repository, of either kind, that what is loaded is tied to.
         facts, subscribers, light, pacing: see ``Shared``.
+        dry: whether nothing is written.
     """
 
     def __init__(self, model: type[R], place: Plural, objects: Any, client: Shared) -> None:
@@ -144,6 +148,7 @@ class Mapper(Generic[R]):
         self.subscribers: Subscribers = client.subscribers
         self.light: bool = client.light
         self.pacing: Pacing = client.pacing
+        self.dry: bool = client.rehearsal is not None
 
     @property
     def aces(self) -> tuple[str, ...]:

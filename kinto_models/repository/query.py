@@ -41,6 +41,9 @@ class Query(Selection[T], Finder[T]):
     def all(self, *, consistent: bool = False) -> list[T]:
         return self._runner.converse(self._all(consistent=consistent))
 
+    def if_changed(self, since: int | None) -> Page[T] | None:
+        return self._runner.converse(self._if_changed(since))
+
     def first(self) -> T | None:
         return self._runner.converse(self._first())
 
@@ -81,6 +84,9 @@ class AsyncQuery(Selection[T], AsyncFinder[T]):
 
     async def all(self, *, consistent: bool = False) -> list[T]:
         return await self._runner.converse(self._all(consistent=consistent))
+
+    async def if_changed(self, since: int | None) -> Page[T] | None:
+        return await self._runner.converse(self._if_changed(since))
 
     async def first(self) -> T | None:
         return await self._runner.converse(self._first())

@@ -55,6 +55,10 @@ class Placed(Generic[R]):
         root: str = self._runner.transport.root
         return root + self._mapper.place.path
 
+    def url_of(self, object_id: str) -> str:
+        root: str = self._runner.transport.root
+        return root + self._mapper.place.object(object_id)
+
     @property
     def bucket(self) -> str | None:
         """Id of the bucket that the objects are in, where they are in one."""

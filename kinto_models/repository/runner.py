@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import threading
 import time
@@ -22,7 +21,6 @@ from kinto_models.protocol.messages import (
     Operation,
     Pause,
     Raised,
-    Request,
     Response,
     Started,
     Step,
@@ -32,16 +30,16 @@ from kinto_models.protocol.messages import (
     hand,
 )
 from kinto_models.protocol.refusals import alert_of
+from kinto_models.protocol.rehearsal import Rehearsal
 from kinto_models.protocol.retry import Pacing, RetryPolicy, attempts
 from kinto_models.repository.events import Subscribers
 from kinto_models.repository.facts import Facts
+from kinto_models.repository.narrating import narrated, note_pause
 from kinto_models.transports.base import SENT, Transport
 
-__all__ = ["Runner", "heed", "log_pause"]
+__all__ = ["Runner", "heed"]
 
 T = TypeVar("T")
-
-_log = logging.getLogger("kinto_models")
 
 
 class Runner:
@@ -52,16 +50,18 @@ class Runner:
         policy: when to send again.
         light: whether answers are to leave out what the client knows.
         ahead: whether requests may be sent by another thread than the caller's.
+        rehearsal: carries out writes in a dry run.
         sleep: waits for a number of seconds.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what it sends with, and how
         self,
         transport: Transport,
         policy: RetryPolicy,
         *,
         light: bool = False,
         ahead: bool = True,
+        rehearsal: Rehearsal | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.transport = transport
@@ -69,17 +69,19 @@ class Runner:
         self.subscribers: Subscribers = Subscribers(awaited=False)
         self.light: bool = light
         self.pacing: Pacing = Pacing(policy, time.monotonic, random.random)
+        self.rehearsal: Rehearsal | None = rehearsal
         self._ahead = ahead
         self._sleep = sleep
 
     def run(self, operation: Operation[T]) -> T:
         """Sends one operation, again where the policy says so, and reads its answer."""
-        flow = attempts(operation, self.pacing)
+        if self.rehearsal is not None and self.rehearsal.withholds(operation.request):
+            return self.converse(self.rehearsal.carry(operation))
+        flow = narrated(attempts(operation, self.pacing))
         try:
             step = next(flow)
             while True:
                 if isinstance(step, Pause):
-                    log_pause(step, operation.request)
                     SENT.get()()  # or as good as out
                     self._sleep(step.seconds)
                     step = next(flow)
@@ -139,7 +141,7 @@ class Runner:
         if isinstance(step, Ahead):
             return self._started(step.operation)
         if isinstance(step, Pause):
-            log_pause(step)
+            note_pause("batch", step)
             return self._sleep(step.seconds)
         if isinstance(step, Call):
             return called(step)
@@ -174,9 +176,3 @@ def heed(response: Response) -> None:
     """Warns of what the server warns of."""
     if "Alert" in response.headers and (alert := alert_of(response)) is not None:
         warnings.warn(alert, stacklevel=2)
-
-
-def log_pause(pause: Pause, request: Request | None = None) -> None:
-    """Notes why nothing is sent for a while."""
-    if pause.why:
-        _log.info("%s: %s, in %.3g s", request.line if request else "batch", pause.why, pause.seconds)

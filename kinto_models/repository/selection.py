@@ -101,7 +101,9 @@ class Selection(Generic[T]):
     def _paged(self, size: int | None, *, consistent: bool = False) -> Stream[Page[T]]:
         return self._pages(_PAGE if size is None else size, consistent=consistent)
 
-    def _pages(self, size: int | None = None, *, consistent: bool = False) -> Stream[Page[T]]:
+    def _pages(
+        self, size: int | None = None, *, consistent: bool = False, unless: int | None = None
+    ) -> Stream[Page[T]]:
         if size is not None:
             _at_least_one("pages", size)
         left = self._limit
@@ -109,11 +111,13 @@ class Selection(Generic[T]):
         # Tombstones cost less here than one more filter costs the server; but under a limit they could be all there is,
         # and in a projection they cannot be told.
         wire = self._wire.alive() if self._wire.fields or left is not None else self._wire
-        first = operations.get_list(self._place, replace(wire, limit=asked))
+        first = operations.get_list(self._place, replace(wire, limit=asked), unless=unless)
         listings = pages(first, ahead=left is None, consistent=consistent)  # a limit may end before the next page
         step = next(listings, None)
         while step is not None:
             if isinstance(step, Emit):
+                if step.value.unchanged:
+                    return
                 page = load_page(self._result, self._alive(step.value), self._objects)
                 yield from loaded(self._result, page.items)
                 if left is not None:
@@ -132,6 +136,16 @@ class Selection(Generic[T]):
         found: list[T] = []
         yield from drain(self._pages(consistent=consistent), found.extend)
         return found
+
+    def _if_changed(self, since: int | None) -> Conversation[Page[T] | None]:
+        if since is not None:
+            milliseconds("if_changed", since)
+        pages: list[Page[T]] = []
+        yield from drain(self._pages(unless=since), pages.append)
+        if not pages:
+            return None
+        ages = [page.cache_max_age for page in pages if page.cache_max_age is not None]
+        return Page([item for page in pages for item in page.items], pages[0].timestamp, min(ages, default=None))
 
     def _first(self) -> Conversation[T | None]:
         return next(iter((yield from self.limit(1)._all())), None)

@@ -45,7 +45,7 @@ from kinto_models import (
     col,
     connect,
 )
-from kinto_models.protocol.messages import Conversation, Operation
+from kinto_models.protocol.messages import Conversation, Operation, Request
 from tests.typing.service import Task, Title
 
 R = TypeVar("R", bound=Record)
@@ -67,6 +67,8 @@ def client(kinto: Client, any_title: Operation[Title]) -> None:
     assert_type(kinto.bucket("b"), Bucket)
     assert_type(kinto.batch(), Batch)
     assert_type(kinto.server_info(refresh=True), ServerInfo)
+    assert_type(kinto.clone(url="https://example.org/v1", auth=None, headers={}, retry=0, dry_run=True), Client)
+    assert_type(kinto.withheld, tuple[Request, ...])
     assert_type(kinto.run(any_title), Title)
     assert_type(kinto.close(), None)
     with kinto as entered:
@@ -189,6 +191,7 @@ def objects(tasks: Objects[Task], task: Task, some: list[Task], plan: Plan[Task]
     assert_type(tasks.count(), int)
     assert_type(tasks.timestamp(), int)
     assert_type(tasks.timestamp("a"), int)
+    assert_type(tasks.url_of("a"), str)
     assert_type(tasks.exists("a"), bool)
     assert_type(tasks.changes(5), ChangeSet[Task])
     assert_type(tasks.changeset(5, bust_cache=True), RemoteChangeSet[Task])
@@ -227,6 +230,7 @@ def repository(tasks: Repository[Task], task: Task, some: list[Task], plan: Plan
     assert_type(tasks.count(), int)
     assert_type(tasks.timestamp(), int)
     assert_type(tasks.timestamp("a"), int)
+    assert_type(tasks.url_of("a"), str)
     assert_type(tasks.exists("a"), bool)
     assert_type(tasks.changes(5), ChangeSet[Task])
     assert_type(tasks.changeset(5, bust_cache=True), RemoteChangeSet[Task])
@@ -278,6 +282,7 @@ def finder(found: Finder[Task]) -> None:
     assert_type(found.exists(), bool)
     assert_type(found.pages(100, consistent=True), Iterator[Page[Task]])
     assert_type(found.timestamp(), int)
+    assert_type(found.if_changed(None), Page[Task] | None)
     assert_type(found.delete(), int)
     for each in found:
         assert_type(each, Task)
@@ -300,6 +305,7 @@ def query(found: Query[Task]) -> None:
     assert_type(found.exists(), bool)
     assert_type(found.pages(100, consistent=True), Iterator[Page[Task]])
     assert_type(found.timestamp(), int)
+    assert_type(found.if_changed(None), Page[Task] | None)
     assert_type(found.delete(), int)
     for each in found:
         assert_type(each, Task)
@@ -359,4 +365,5 @@ def batch_query(found: BatchQuery[Task]) -> None:
     assert_type(found.count(), Outcome[int])
     assert_type(found.exists(), Outcome[bool])
     assert_type(found.timestamp(), Outcome[int])
+    assert_type(found.if_changed(1), Outcome[Page[Task] | None])
     assert_type(found.delete(), Outcome[int])

@@ -39,7 +39,7 @@ from kinto_models import (
     aconnect,
     col,
 )
-from kinto_models.protocol.messages import Conversation, Operation
+from kinto_models.protocol.messages import Conversation, Operation, Request
 from tests.typing.service import Task, Title
 
 
@@ -59,6 +59,8 @@ async def client(kinto: AsyncClient, any_title: Operation[Title]) -> None:
     assert_type(kinto.bucket("b"), Bucket)
     assert_type(kinto.batch(), AsyncBatch)
     assert_type(await kinto.server_info(refresh=True), ServerInfo)
+    assert_type(kinto.clone(url="https://example.org/v1", auth=None, timeout=3, dry_run=True), AsyncClient)
+    assert_type(kinto.withheld, tuple[Request, ...])
     assert_type(await kinto.run(any_title), Title)
     assert_type(await kinto.close(), None)
     async with kinto as entered:
@@ -134,6 +136,7 @@ async def objects(tasks: AsyncObjects[Task], task: Task, some: list[Task], plan:
     assert_type(await tasks.count(), int)
     assert_type(await tasks.timestamp(), int)
     assert_type(await tasks.timestamp("a"), int)
+    assert_type(tasks.url_of("a"), str)
     assert_type(await tasks.exists("a"), bool)
     assert_type(await tasks.changes(5), ChangeSet[Task])
     assert_type(await tasks.changeset(5, bust_cache=True), RemoteChangeSet[Task])
@@ -177,6 +180,7 @@ async def repository(
     assert_type(await tasks.count(), int)
     assert_type(await tasks.timestamp(), int)
     assert_type(await tasks.timestamp("a"), int)
+    assert_type(tasks.url_of("a"), str)
     assert_type(await tasks.exists("a"), bool)
     assert_type(await tasks.changes(5), ChangeSet[Task])
     assert_type(await tasks.changeset(5, bust_cache=True), RemoteChangeSet[Task])
@@ -213,6 +217,7 @@ async def finder(found: AsyncFinder[Task]) -> None:
     assert_type(await found.exists(), bool)
     assert_type(found.pages(100, consistent=True), AsyncIterator[Page[Task]])
     assert_type(await found.timestamp(), int)
+    assert_type(await found.if_changed(None), Page[Task] | None)
     assert_type(await found.delete(), int)
     async for each in found:
         assert_type(each, Task)
@@ -235,6 +240,7 @@ async def query(found: AsyncQuery[Task]) -> None:
     assert_type(await found.exists(), bool)
     assert_type(found.pages(100, consistent=True), AsyncIterator[Page[Task]])
     assert_type(await found.timestamp(), int)
+    assert_type(await found.if_changed(None), Page[Task] | None)
     assert_type(await found.delete(), int)
     async for each in found:
         assert_type(each, Task)
