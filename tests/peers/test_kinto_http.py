@@ -362,8 +362,8 @@ def test_all_records_are_deleted_also_where_the_server_gives_pages(serve: Serve)
 
 
 async def test_a_review_that_async_code_asks_for_is_really_asked_for(loopback: Loopback) -> None:
-    theirs = kinto_http.AsyncClient(server_url=loopback.url, auth=ALICE, bucket="todo", collection="tasks")
-    pending: Any = await theirs.request_review("please")
+    theirs: Any = kinto_http.AsyncClient(server_url=loopback.url, auth=ALICE, bucket="todo", collection="tasks")
+    pending = await theirs.request_review("please")
     assert asyncio.iscoroutine(pending)
     pending.close()
     assert loopback.received == []
