@@ -216,17 +216,59 @@ def test_a_batch_can_be_printed_and_warns_of_no_success(
         assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
+# W5 and W8 are about clones and dry runs
+
+
+def test_a_clone_with_other_credentials_keeps_what_the_client_was_told(loopback: Loopback, old: Old) -> None:
+    with Client(loopback.url, auth=ALICE, headers={"X-Job": "sync"}, timeout=3, retry=1) as client:
+        clone = client.clone(auth=("bob", "hunter2"))
+    with clone, pytest.raises(KintoError):
+        clone.server_info()
+    assert loopback.only.headers["x-job"] == "sync"
+    assert loopback.only.headers["authorization"] == "Basic Ym9iOmh1bnRlcjI="
+
+    loopback.forget()
+    for _ in range(4):
+        loopback.answers(503)
+    with client.clone(retry=RetryPolicy(retries=3, backoff=0)) as clone, pytest.raises(UnavailableError):
+        clone.buckets.get("todo")
+    assert len(loopback.received) == 4
+
+    theirs = old(headers={"X-Job": "sync"}, timeout=3, retry=1, dry_mode=True, ignore_batch_4xx=True)
+    lost = theirs.clone(auth=("bob", "hunter2"), server_url=loopback.url)
+    assert (lost.session.headers, lost.session.timeout, lost.session.dry_mode) == ({}, None, False)
+    assert not lost._ignore_batch_4xx
+    assert theirs.clone(retry=9).session.nb_retry == 1
+
+
+def test_a_dry_run_reads_really_and_deletes_nothing(kinto: Client, old: Old, three: list[str]) -> None:
+    with kinto.clone(dry_run=True) as dry:
+        tasks = dry.repository(Task)
+        assert tasks.get("a").title == "a"
+        assert tasks.delete("a")
+        assert tasks.delete_all() == 2
+    assert [request.method for request in dry.withheld] == ["DELETE", "DELETE"]
+    assert ids_of(Task.find()) == three
+
+    theirs = old(dry_mode=True)
+    assert theirs.get_record(id="a") == {}
+    with pytest.raises(KeyError):
+        theirs.delete_record(id="a")
+
+
 # W7 is about what an answer says
 
 
 def test_a_list_that_did_not_change_is_not_an_empty_one(kinto: Client, old: Old, three: list[str]) -> None:
     tasks = kinto.repository(Task)
     timestamp = tasks.timestamp()
-    found = tasks.changes(timestamp)
-    assert (bool(found), found.flushed) == (False, False)
-    assert ids_of(tasks.changes().updated) == three
-
+    assert tasks.find().if_changed(timestamp) is None
     assert old().get_records(if_none_match=timestamp) == []
+
+    tasks.delete_all()
+    page = tasks.find().if_changed(timestamp)
+    assert page is not None
+    assert list(page) == []
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
@@ -545,6 +587,21 @@ def test_no_edits_are_no_request(kinto: Client, wire: Wire, old: Old, three: lis
 
     with pytest.raises(kinto_http.KintoException, match="400"):
         old().patch_record(id="a", changes=JSONPatch([]))
+
+
+# W22 is about logs
+
+
+def test_a_log_line_names_what_was_written(kinto: Client, old: Old, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, "kinto_models"):
+        kinto.bucket("first").save()
+    assert "PUT /buckets/first" in caplog.messages[-1]
+    assert "s3cret" not in caplog.text
+
+    caplog.clear()
+    with caplog.at_level(logging.INFO, "kinto_http"):
+        old(bucket="second").create_bucket()
+    assert "Create bucket None" in caplog.messages
 
 
 # W24 and W25 are about what it brings along, and what it does to what it is given
