@@ -111,6 +111,19 @@ def test_one_write_builds_on_another_that_was_not_sent(dry: Client) -> None:
         tasks.create(Task(title="x"))
 
 
+def test_nothing_is_left_in_what_was_deleted_and_made_again(kinto: Client, dry: Client) -> None:
+    Task(id="a", title="old").save()
+    todo = dry.bucket("todo")
+    todo.collections.delete_all()
+    todo.collection("tasks").save()
+    assert dry.repository(Task).upsert(Task(id="a")).created
+    todo.delete(force=True)
+    todo.save()
+    todo.collection("tasks").save()
+    assert dry.repository(Task).get_or_create(Task(id="a"))[1]
+    assert kinto.repository(Task).get("a").title == "old"
+
+
 def test_a_conflict_is_found_before_anything_is_sent(kinto: Client, dry: Client) -> None:
     Task(id="a", title="x").save()
     task = dry.repository(Task).get("a")
@@ -261,7 +274,7 @@ def _became(run: Callable[[Any], Any], change: Any) -> Any:
     return {name: value for name, value in data.items() if name != "last_modified"}
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(_patches())
 def test_a_patch_makes_in_a_dry_run_what_it_makes_on_the_server(
     kinto: Client, dry: Client, drawn: tuple[dict[str, Any], Any]

@@ -49,6 +49,8 @@ class Rehearsal:
         self._note = note
         self._written: dict[str, Stored | None] = {}
         """By path, what would be there; None for what would be gone."""
+        self._holders: set[str] = set()
+        """Paths under which something would be."""
         self._wiped: set[str] = set()
         """Paths under which nothing would be left of what is there."""
 
@@ -82,18 +84,17 @@ class Rehearsal:
             return self._created(request, seen)
         path = _path(request)
         if request.method == "DELETE" and (listed := self._listed(path, request, seen)) is not None:
-            return self._emptied(request, seen, listed)
+            return self._emptied(seen, listed)
         before = self._before(path, seen)
         if (refusal := self._refusal(request, seen, before)) is not None:
             return refusal
         if request.method == "DELETE":
-            self._written[path] = None
-            self._wiped.add(path)
+            self._wipe(path)
             return self._answered(200, Stored(self._tombstone(path, before)), bare=True)
         return self._put(request, path, before)
 
     def _before(self, path: str, seen: Response) -> Stored | None:
-        wiped = any(path.startswith(f"{above}/") for above in self._wiped)
+        wiped = not self._wiped.isdisjoint(_above(path))
         return self._written.get(path, None if wiped else _stored(seen))
 
     def _refusal(self, request: Request, seen: Response, before: Stored | None) -> Response | None:
@@ -115,19 +116,20 @@ class Rehearsal:
             return self._refused(400, f"the patch cannot be applied: {error}")
         data = {**after.data, "id": _name(path), "last_modified": self._stamp(before)}
         self._written[path] = stored = Stored(data, after.permissions)
+        self._holders.update(_above(path))
         return self._answered(201 if before is None else 200, stored)
 
     def _nowhere(self, request: Request, seen: Response) -> Response | None:
         """Why there is nothing that the object could be in, or None."""
         path = _path(request)
-        above = [self._written[each] for each in self._written if path.startswith(f"{each}/")]
+        above = [self._written[each] for each in _above(path) if each in self._written]
         if None in above:
             return self._refused(404, "what it is in was deleted")
         if above or path in self._written:
             return None
         # Who may create need not be able to read.
         creates = request.method in ("PUT", "POST") and seen.status in (200, 403)
-        absent = seen.status == 404 and request.method != "POST" and _json(seen).get("errno") == _NO_OBJECT
+        absent = seen.status == 404 and _json(seen).get("errno") == _NO_OBJECT
         return None if creates or absent else seen
 
     def _created(self, request: Request, seen: Response) -> Response:
@@ -151,14 +153,19 @@ class Rehearsal:
             listed |= {each: stored for each, stored in made_here if stored and each.rpartition("/")[0] == path}
         return listed
 
-    def _emptied(self, request: Request, seen: Response, gone: dict[str, Stored]) -> Response:
-        only = request.headers.get("If-Match")
-        if only is not None and only != seen.headers.get("ETag"):
-            return self._refused(412, "the list was changed meanwhile")
-        self._written.update(dict.fromkeys(gone))
-        self._wiped.update(gone)
+    def _emptied(self, seen: Response, gone: dict[str, Stored]) -> Response:
+        for path in gone:
+            self._wipe(path)
         tombstones = [self._tombstone(path, before) for path, before in gone.items()]
         return Response(200, seen.headers, encode({"data": tombstones}), self._root)
+
+    def _wipe(self, path: str) -> None:
+        """Deletes an object, and all that is in it."""
+        if path in self._holders:
+            for below in [each for each in self._written if each.startswith(f"{path}/")]:
+                del self._written[below]
+        self._written[path] = None
+        self._wiped.add(path)
 
     def _tombstone(self, path: str, before: Stored | None) -> dict[str, Any]:
         return {"id": _name(path), "last_modified": self._stamp(before), "deleted": True}
@@ -184,6 +191,10 @@ def _look(request: Request) -> Operation[Response]:
 
 def _path(request: Request) -> str:
     return request.target.partition("?")[0]
+
+
+def _above(path: str) -> list[str]:
+    return [path[:at] for at, character in enumerate(path) if character == "/" and at]
 
 
 def _name(path: str) -> str:
