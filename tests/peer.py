@@ -27,7 +27,7 @@ _ROW = re.compile(r"^\| (.+) \|$", re.MULTILINE)
 _PAIR = re.compile(r"(?ms)^```py\n# kinto-http\.py\n(.+?)^```\n\n```py\n# kinto_models\n(.+?)^```$")
 _SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
 _WALK = re.compile(r"^\| Section \|.+ \| Examples \|\n\|[ |-]+\|\n((?:\|.*\|\n)+)", re.MULTILINE)
-_NOT_YET = re.compile(r"^## Not there yet\n\n((?:.+\n)+)", re.MULTILINE)
+_REST = re.compile(r"^## Without a row\n\n((?:.+\n)+)", re.MULTILINE)
 _RANDOM = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SETS = {"members", "read", "write", "record:create", "collection:create", "group:create"}
 _INSIDE = {"buckets": ("groups", "collections"), "collections": ("records",)}
@@ -44,8 +44,8 @@ def comparisons(document: Document) -> Iterator[Region]:
             cells = ["\n".join(re.findall(r"`(.+?)`", cell)) for cell in row[1].split(" | ")]
             left += cells[0] + "\n"
             yield Region(row.start(), row.end(), cells, _CHECKS[table[1]])
-    if left and (not_yet := _NOT_YET.search(document.text)):
-        yield Region(*not_yet.span(1), (left, not_yet[1]), _complete)
+    if left and (rest := _REST.search(document.text)):
+        yield Region(*rest.span(1), (left, rest[1]), _complete)
 
 
 def _alike(example: Example) -> str | None:
