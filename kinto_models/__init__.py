@@ -71,6 +71,7 @@ from kinto_models.errors import (
 
 if TYPE_CHECKING:
     from kinto_models.client import AsyncClient, Client, aconnect, connect
+    from kinto_models.models.account import UserAccount
     from kinto_models.models.async_interface import AsyncFinder, AsyncObjects
     from kinto_models.models.bucket import Bucket
     from kinto_models.models.changes import ChangeSet, RemoteChangeSet, Tombstone
@@ -93,6 +94,7 @@ if TYPE_CHECKING:
     from kinto_models.repository.batch import AsyncBatch, Batch, BatchQuery, BatchRepository
     from kinto_models.repository.query import AsyncQuery, Query
     from kinto_models.repository.repository import AsyncRepository, Repository
+    from kinto_models.services.accounts import Accounts, AsyncAccounts
     from kinto_models.transports.auth import BasicAuth, BearerToken
     from kinto_models.transports.limits import Limits
     from kinto_models.types import EndOfLifeWarning
@@ -103,9 +105,11 @@ __all__ = [
     "EVERYONE",
     "AbortedError",
     "Account",
+    "Accounts",
     "Action",
     "AlreadyExistsError",
     "AnswerTooLargeError",
+    "AsyncAccounts",
     "AsyncBatch",
     "AsyncClient",
     "AsyncFinder",
@@ -200,6 +204,7 @@ __all__ = [
     "UnavailableError",
     "UncertainOutcomeError",
     "UnknownPermissionsError",
+    "UserAccount",
     "__version__",
     "aconnect",
     "col",
@@ -214,6 +219,7 @@ __version__ = "0.1.0"
 # takes from it, and a class that is never used is never built.
 _HOMES = {
     "kinto_models.client": ("AsyncClient", "Client", "aconnect", "connect"),
+    "kinto_models.models.account": ("UserAccount",),
     "kinto_models.models.async_interface": ("AsyncFinder", "AsyncObjects"),
     "kinto_models.models.bucket": ("Bucket",),
     "kinto_models.models.changes": ("ChangeSet", "RemoteChangeSet", "Tombstone"),
@@ -236,6 +242,7 @@ _HOMES = {
     "kinto_models.repository.batch": ("AsyncBatch", "Batch", "BatchQuery", "BatchRepository"),
     "kinto_models.repository.query": ("AsyncQuery", "Query"),
     "kinto_models.repository.repository": ("AsyncRepository", "Repository"),
+    "kinto_models.services.accounts": ("Accounts", "AsyncAccounts"),
     "kinto_models.transports.auth": ("BasicAuth", "BearerToken"),
     "kinto_models.transports.limits": ("Limits",),
     "kinto_models.types": ("EndOfLifeWarning",),

@@ -34,8 +34,10 @@ from kinto_models.transports.requests import RequestsTransport
 
 if TYPE_CHECKING:
     from kinto_models.embedded import EmbeddedServer
-    from kinto_models.models.server import ServerInfo
+    from kinto_models.models.account import UserAccount
+    from kinto_models.models.server import ServerInfo, ServerUser
     from kinto_models.repository.async_runner import AsyncRunner
+    from kinto_models.services.accounts import Accounts, AsyncAccounts
 
 __all__ = ["AsyncClient", "Client", "aconnect", "connect"]
 
@@ -222,6 +224,7 @@ class Client(_Face):
         transport, policy = RequestsTransport(connection), RetryPolicy.of(retry)
         rehearsal = _rehearsal(connection) if dry_run else None
         super().__init__(Runner(transport, policy, light=light_answers, ahead=ahead, rehearsal=rehearsal), told)
+        self._signed = connection.has_credentials
 
     def repository(self, model: type[R], *, bucket: str | None = None, collection: str | None = None) -> Repository[R]:
         """The objects of a class, where the class says or in another bucket or collection. Does no I/O.
@@ -259,6 +262,26 @@ class Client(_Face):
             InvalidAnswerError: the server is no Kinto.
         """
         return self._runner.converse(self._runner.facts.info(refresh=refresh))
+
+    @property
+    def accounts(self) -> Accounts[UserAccount]:
+        """The accounts of the server, where it has Kinto's accounts plugin: see ``Accounts``. Does no I/O."""
+        from kinto_models.models.account import UserAccount  # few programs manage users
+        from kinto_models.services.accounts import Accounts
+
+        return Accounts(self._runner, UserAccount)
+
+    def me(self) -> ServerUser | None:
+        """Who the client is to the server now, groups and default bucket included; None for one without credentials.
+        Asked each time.
+
+        Raises:
+            UnauthorizedError: the server does not know these credentials.
+            InvalidAnswerError: the server is no Kinto.
+        """
+        from kinto_models.services.accounts import me
+
+        return self._runner.converse(me(self._runner.facts, signed=self._signed))
 
     def run(self, operation: Operation[T]) -> T:
         """Sends any operation of ``kinto_models.protocol``, retried as the client's policy says."""
@@ -342,6 +365,7 @@ class AsyncClient(_Face):
         transport, policy = AiohttpTransport(connection), RetryPolicy.of(retry)
         rehearsal = _rehearsal(connection) if dry_run else None
         super().__init__(AsyncRunner(transport, policy, light=light_answers, rehearsal=rehearsal), told)
+        self._signed = connection.has_credentials
 
     def repository(
         self, model: type[R], *, bucket: str | None = None, collection: str | None = None
@@ -381,6 +405,26 @@ class AsyncClient(_Face):
             InvalidAnswerError: the server is no Kinto.
         """
         return await self._runner.converse(self._runner.facts.info(refresh=refresh))
+
+    @property
+    def accounts(self) -> AsyncAccounts[UserAccount]:
+        """The accounts of the server, where it has Kinto's accounts plugin: see ``Accounts``. Does no I/O."""
+        from kinto_models.models.account import UserAccount  # few programs manage users
+        from kinto_models.services.accounts import AsyncAccounts
+
+        return AsyncAccounts(self._runner, UserAccount)
+
+    async def me(self) -> ServerUser | None:
+        """Who the client is to the server now, groups and default bucket included; None for one without credentials.
+        Asked each time.
+
+        Raises:
+            UnauthorizedError: the server does not know these credentials.
+            InvalidAnswerError: the server is no Kinto.
+        """
+        from kinto_models.services.accounts import me
+
+        return await self._runner.converse(me(self._runner.facts, signed=self._signed))
 
     async def run(self, operation: Operation[T]) -> T:
         """Sends any operation of ``kinto_models.protocol``, retried as the client's policy says."""

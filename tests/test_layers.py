@@ -16,6 +16,7 @@ ROWS = [
     {"protocol"},
     {"models", "transports"},
     {"repository"},
+    {"services"},
     {"client"},
     {"embedded", "cli", "server"},
 ]

@@ -15,6 +15,8 @@ import pytest
 
 import kinto_models
 from kinto_models import (
+    Accounts,
+    AsyncAccounts,
     AsyncBatch,
     AsyncClient,
     AsyncFinder,
@@ -48,6 +50,7 @@ _PAIRS: Final[list[tuple[Any, Any]]] = [
     (Objects, AsyncObjects),
     (Finder, AsyncFinder),
     (Batch, AsyncBatch),
+    (Accounts, AsyncAccounts),
     (Runner, AsyncRunner),
     (Transport, AsyncTransport),
     (RequestsTransport, AiohttpTransport),
@@ -59,8 +62,9 @@ _OF_REPOSITORIES: Final = {"find", "watch", "sibling", "model", "url", "url_of",
 _OF_CLIENTS: Final = {"url", "embedded", "clone", "withheld", "subscribe", "unsubscribe"}
 _OF_QUERIES: Final = {"where", "sort", "limit", "since", "before", "select", "pages"}
 _CALLED: Final[dict[type, set[str]]] = {
-    AsyncClient: {"repository", "buckets", "bucket", "batch", *_OF_CLIENTS},
+    AsyncClient: {"repository", "buckets", "bucket", "batch", "accounts", *_OF_CLIENTS},
     AsyncRepository: _OF_REPOSITORIES,
+    AsyncAccounts: {*_OF_REPOSITORIES, "of"},
     AsyncObjects: _OF_REPOSITORIES,
     AsyncQuery: _OF_QUERIES,
     AsyncFinder: _OF_QUERIES,

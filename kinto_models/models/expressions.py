@@ -13,7 +13,7 @@ from decimal import Decimal
 from types import UnionType
 from typing import Annotated, Any, Final, Generic, NoReturn, TypeVar, Union, get_args, get_origin, overload
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretBytes, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
@@ -186,6 +186,8 @@ class Expr(Generic[T]):
         self._field = field
 
     def _filter(self, operator: Operator, value: Any) -> Condition:
+        if self.holds in (SecretStr, SecretBytes):
+            raise QueryError(f"{self._field.label} is a secret, which would stand in the address that is asked for")
         made = Filter(self._field.path, operator, value)
         made.parameter()  # what Kinto has no words for is refused where it is written
         return Condition(made, roots=frozenset() if self._field.root is None else frozenset((self._field.root,)))

@@ -14,6 +14,7 @@ from dataclasses import replace as replaced
 from typing import Any, Final, TypeVar
 
 from kinto_models.errors import InvalidAnswerError
+from kinto_models.protocol.accounts import refuse_unhashed, without_hashes
 from kinto_models.protocol.bodies import BASIC, Patch
 from kinto_models.protocol.etags import IF_ABSENT, if_match, if_none_match, timestamp_of
 from kinto_models.protocol.filters import Query, Sort
@@ -114,9 +115,10 @@ def _operation(
     request: Request, read: Callable[[Response], T], *accepted: int, idempotent: bool | None = None
 ) -> Operation[T]:
     def decode(response: Response) -> T:
-        if response.status in accepted:
-            return read(response)
-        raise error_of(request, response)
+        told = without_hashes(request, response)
+        if told.status in accepted:
+            return read(told)
+        raise error_of(request, told)
 
     return Operation(request, decode, idempotent)
 
@@ -170,7 +172,12 @@ def replace(place: Plural, object_id: str, body: bytes, *, only: int | None) -> 
 
 
 def patch(place: Plural, object_id: str, change: Patch, *, only: int | None, light: bool = False) -> Operation[Answer]:
-    """Changes an object, ``only`` if its timestamp is this one. A ``light`` answer has the fields only that changed."""
+    """Changes an object, ``only`` if its timestamp is this one. A ``light`` answer has the fields only that changed.
+
+    Raises:
+        ValueError: a password that Kinto would not hash.
+    """
+    refuse_unhashed(place, change)
     headers = {"Content-Type": change.content_type, **if_match(only), **(_LIGHT if light else {})}
     idempotent = True if change.content_type == BASIC else None  # a list can be added to twice
     return _one(Request("PATCH", place.object(object_id), headers, change.body), 200, idempotent=idempotent)

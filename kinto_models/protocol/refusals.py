@@ -27,6 +27,7 @@ from kinto_models.errors import (
     UnavailableError,
     UncertainOutcomeError,
 )
+from kinto_models.protocol.capabilities import missing
 from kinto_models.protocol.messages import Request, Response
 from kinto_models.protocol.words import plain
 from kinto_models.types import EndOfLifeWarning
@@ -62,6 +63,8 @@ def error_of(request: Request, response: Response) -> KintoError:
     """The error for an answer that is not the success of this request."""
     if 400 <= response.status <= 599:
         refusal = _refusal(request, response)
+        if (absent := missing(request, refusal.status, refusal.errno)) is not None:
+            return absent
         # What Kinto finds invalid was so the first time.
         invalid = isinstance(refusal, InvalidRequestError) and refusal.errno is not None
         sure = not response.again or request.safe or invalid
@@ -150,6 +153,7 @@ def _refusal(request: Request, response: Response) -> StatusError:
     errno = errno if isinstance(errno, int) and not isinstance(errno, bool) else None
     number = f" (errno {errno})" if errno is not None else ""
     hint = _HINTS.get(response.status, "") or (_NO_PARENT if (response.status, errno) == (404, 111) else "")
+    hint = hint if request.target.startswith("/buckets/") else ""
     if hint and f"{request.target}/".startswith("/buckets/default/"):
         hint += _NO_DEFAULT
     hint = _TAKEN if cls is AlreadyExistsError else _STALE if cls is ConflictError else hint

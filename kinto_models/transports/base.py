@@ -109,6 +109,11 @@ class Connection:
             raise TypeError(f"limits takes Limits(...), whose fields may be None, not {limits!r}")
         return cls(root, dict(own), sign, Timeouts.of(timeout), proxies, authorities, limits)
 
+    @property
+    def has_credentials(self) -> bool:
+        """Whether requests carry credentials."""
+        return self.sign is not None or "Authorization" in CaseInsensitiveDict(self.headers)
+
     def headers_of(self, request: Request) -> dict[str, str]:
         """All headers of a request: its own win, however they are capitalised."""
         if not request.headers:

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
+from pydantic import SecretStr
 from typing_extensions import assert_type
 
 from kinto_models import (
+    Account,
+    Accounts,
     Batch,
     BatchQuery,
     BatchRepository,
@@ -41,7 +44,9 @@ from kinto_models import (
     ReviewStatus,
     SaveResult,
     ServerInfo,
+    ServerUser,
     Tombstone,
+    UserAccount,
     col,
     connect,
 )
@@ -69,6 +74,8 @@ def client(kinto: Client, any_title: Operation[Title]) -> None:
     assert_type(kinto.server_info(refresh=True), ServerInfo)
     assert_type(kinto.clone(url="https://example.org/v1", auth=None, headers={}, retry=0, dry_run=True), Client)
     assert_type(kinto.withheld, tuple[Request, ...])
+    assert_type(kinto.accounts, Accounts[UserAccount])
+    assert_type(kinto.me(), ServerUser | None)
     assert_type(kinto.run(any_title), Title)
     assert_type(kinto.close(), None)
     with kinto as entered:
@@ -152,6 +159,25 @@ def review(articles: Collection, collections: Objects[Collection], tasks: Object
     assert_type(articles.resign(force=True), SaveResult)
     assert_type(collections.review(articles, ReviewStatus.TO_REVIEW, message="please", force=True), SaveResult)
     assert_type(tasks.changeset(1, expected=2, bust_cache=False), RemoteChangeSet[Task])
+
+
+class Member(UserAccount):
+    colour: str = "blue"
+
+
+def accounts(users: Accounts[UserAccount], members: Accounts[Member], member: Member) -> None:
+    assert_type(users.of(Member), Accounts[Member])
+    assert_type(members.get("ada"), Member)
+    assert_type(members.sign_up("ada", "x", colour="red"), Member)
+    assert_type(members.change_password(member, SecretStr("y")), Member)
+    assert_type(users.change_password("ada", "y"), UserAccount)
+
+
+def user_account(user: UserAccount) -> None:
+    assert_type(UserAccount.get("ada"), UserAccount)
+    assert_type(user.id, str)
+    assert_type(user.password, SecretStr | None)
+    assert_type(user.principal, Account)
 
 
 def group(editors: Group) -> None:

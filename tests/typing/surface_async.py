@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing_extensions import assert_type
 
 from kinto_models import (
+    AsyncAccounts,
     AsyncBatch,
     AsyncClient,
     AsyncFinder,
@@ -35,7 +36,9 @@ from kinto_models import (
     Resource,
     SaveResult,
     ServerInfo,
+    ServerUser,
     Tombstone,
+    UserAccount,
     aconnect,
     col,
 )
@@ -61,10 +64,19 @@ async def client(kinto: AsyncClient, any_title: Operation[Title]) -> None:
     assert_type(await kinto.server_info(refresh=True), ServerInfo)
     assert_type(kinto.clone(url="https://example.org/v1", auth=None, timeout=3, dry_run=True), AsyncClient)
     assert_type(kinto.withheld, tuple[Request, ...])
+    assert_type(kinto.accounts, AsyncAccounts[UserAccount])
+    assert_type(await kinto.me(), ServerUser | None)
     assert_type(await kinto.run(any_title), Title)
     assert_type(await kinto.close(), None)
     async with kinto as entered:
         assert_type(entered, AsyncClient)
+
+
+async def accounts(users: AsyncAccounts[UserAccount], user: UserAccount) -> None:
+    assert_type(users.of(UserAccount), AsyncAccounts[UserAccount])
+    assert_type(await users.get("ada"), UserAccount)
+    assert_type(await users.sign_up("ada", "x", colour="red"), UserAccount)
+    assert_type(await users.change_password(user, "y"), UserAccount)
 
 
 async def resource(obj: Resource) -> None:
