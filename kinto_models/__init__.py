@@ -42,6 +42,7 @@ from kinto_models.errors import (
     InvalidRequestError,
     InvalidSchemaError,
     KintoError,
+    LoginError,
     MissingCapabilityError,
     MissingExtraError,
     MultipleResultsError,
@@ -96,6 +97,7 @@ if TYPE_CHECKING:
     from kinto_models.repository.repository import AsyncRepository, Repository
     from kinto_models.services.accounts import Accounts, AsyncAccounts
     from kinto_models.transports.auth import BasicAuth, BearerToken
+    from kinto_models.transports.browser import BrowserOAuth
     from kinto_models.transports.limits import Limits
     from kinto_models.types import EndOfLifeWarning
 
@@ -124,6 +126,7 @@ __all__ = [
     "BatchRepository",
     "BearerToken",
     "BrokenAnswerError",
+    "BrowserOAuth",
     "Bucket",
     "BucketPermissions",
     "BulkResult",
@@ -156,6 +159,7 @@ __all__ = [
     "InvalidSchemaError",
     "KintoError",
     "Limits",
+    "LoginError",
     "MissingCapabilityError",
     "MissingExtraError",
     "MultipleResultsError",
@@ -244,6 +248,7 @@ _HOMES = {
     "kinto_models.repository.repository": ("AsyncRepository", "Repository"),
     "kinto_models.services.accounts": ("Accounts", "AsyncAccounts"),
     "kinto_models.transports.auth": ("BasicAuth", "BearerToken"),
+    "kinto_models.transports.browser": ("BrowserOAuth",),
     "kinto_models.transports.limits": ("Limits",),
     "kinto_models.types": ("EndOfLifeWarning",),
 }

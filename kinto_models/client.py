@@ -30,6 +30,7 @@ from kinto_models.transports.auth import Auth
 from kinto_models.transports.base import DEFAULT_TIMEOUT, Connection, Timeout
 from kinto_models.transports.limits import DEFAULT_LIMITS, Limits
 from kinto_models.transports.options import AllOptions, Options, cloned
+from kinto_models.transports.renewing import Renewing, async_renewing, renewing
 from kinto_models.transports.requests import RequestsTransport
 
 if TYPE_CHECKING:
@@ -177,9 +178,9 @@ class Client(_Face):
 
     Parameters:
         url: the server's root, version included: ``https://example.com/v1``.
-        auth: a ``(user, password)`` pair, ``"user:password"``, ``"Bearer token"``, a ``BearerToken`` or any requests
-            auth object; None for anonymous. It is sent to this server only, never taken from a netrc file, and shown in
-            no repr and no error.
+        auth: a ``(user, password)`` pair, ``"user:password"``, ``"Bearer token"``, a ``BearerToken``, a
+            ``BrowserOAuth`` or any requests auth object; None for anonymous. It is sent to this server only, never
+            taken from a netrc file, and shown in no repr and no error.
         headers: sent with every request.
         timeout: seconds to connect and between two reads, as one number or a pair; None for no limit.
         retry: a number of further tries, or a ``RetryPolicy``.
@@ -219,11 +220,14 @@ class Client(_Face):
             dry_run=dry_run,
         )
         connection = Connection.of(url, auth, headers, timeout, limits)
-        # An auth object may look at the thread that it is called in.
-        ahead = connection.sign is None
-        transport, policy = RequestsTransport(connection), RetryPolicy.of(retry)
+        transport, policy = renewing(connection, RequestsTransport), RetryPolicy.of(retry)
+        renews = isinstance(connection.sign, Renewing)
+        # Another auth object may look at the thread that it is called in.
+        ahead = connection.sign is None or renews
         rehearsal = _rehearsal(connection) if dry_run else None
-        super().__init__(Runner(transport, policy, light=light_answers, ahead=ahead, rehearsal=rehearsal), told)
+        super().__init__(
+            Runner(transport, policy, light=light_answers, renews=renews, ahead=ahead, rehearsal=rehearsal), told
+        )
         self._signed = connection.has_credentials
 
     def repository(self, model: type[R], *, bucket: str | None = None, collection: str | None = None) -> Repository[R]:
@@ -362,9 +366,10 @@ class AsyncClient(_Face):
         from kinto_models.transports.aiohttp import AiohttpTransport  # optional
 
         connection = Connection.of(url, auth, headers, timeout, limits)
-        transport, policy = AiohttpTransport(connection), RetryPolicy.of(retry)
+        transport, policy = async_renewing(connection, AiohttpTransport), RetryPolicy.of(retry)
+        renews = isinstance(connection.sign, Renewing)
         rehearsal = _rehearsal(connection) if dry_run else None
-        super().__init__(AsyncRunner(transport, policy, light=light_answers, rehearsal=rehearsal), told)
+        super().__init__(AsyncRunner(transport, policy, light=light_answers, renews=renews, rehearsal=rehearsal), told)
         self._signed = connection.has_credentials
 
     def repository(

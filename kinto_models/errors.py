@@ -12,6 +12,7 @@
     │   ├── UnknownPermissionsError       (LookupError) the server did not show the permissions
     │   ├── MissingExtraError             (ImportError) an optional package is not installed
     │   ├── MissingCapabilityError        (LookupError) the server cannot do this
+    │   ├── LoginError                    (PermissionError) nobody signed in; nothing was sent
     │   ├── NoResultError                 (LookupError) ``one()`` found nothing
     │   ├── MultipleResultsError          (LookupError) ``one()`` found more than one
     │   ├── NotSentError                  (RuntimeError) a part of a batch was not sent
@@ -76,6 +77,7 @@ __all__ = [
     "InvalidRequestError",
     "InvalidSchemaError",
     "KintoError",
+    "LoginError",
     "MissingCapabilityError",
     "MissingExtraError",
     "MultipleResultsError",
@@ -168,6 +170,12 @@ class MissingExtraError(CallerError, ImportError):
 
 class MissingCapabilityError(CallerError, LookupError):
     """The server has no such capability: see ``ServerInfo.capabilities``."""
+
+
+class LoginError(CallerError, PermissionError):
+    """Nobody signed in within the time limit, the provider refused, or the server does not take what the provider gave.
+    The request that needed it was not carried out: see ``BrowserOAuth``.
+    """
 
 
 class NoResultError(CallerError, LookupError):

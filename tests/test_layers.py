@@ -25,6 +25,7 @@ UPWARDS = {("kinto_models.client", "kinto_models.embedded")}
 PURE = {
     *(
         "__future__",
+        "base64",
         "collections",
         "copy",
         "dataclasses",

@@ -114,10 +114,14 @@ class Pacing:
         policy: of the client.
         clock: tells seconds, from whenever it likes.
         dice: tells a random number from 0 up to 1.
+        renews: whether the transport gets other credentials where the server refuses a request with a 401.
     """
 
-    def __init__(self, policy: RetryPolicy, clock: Callable[[], float], dice: Callable[[], float]) -> None:
+    def __init__(
+        self, policy: RetryPolicy, clock: Callable[[], float], dice: Callable[[], float], *, renews: bool = False
+    ) -> None:
         self.policy: RetryPolicy = policy
+        self.renews: bool = renews
         self.clock: Callable[[], float] = clock
         self.dice: Callable[[], float] = dice
         self._quiet_until = float("-inf")
@@ -206,7 +210,7 @@ def attempts(operation: Operation[T], pacing: Pacing) -> Attempts[T]:
             outcome = yield request
             doubted, doubt = doubt, doubt or _is_doubtful(request, outcome)
             pause = pacing.next(attempt, operation, outcome, began)
-        except Exception as error:  # no more is sent: the client was closed, a Backoff, a policy of the user's own
+        except Exception as error:  # no more is sent: a closed client, no login, a Backoff, a policy of the user's own
             if doubt:
                 raise uncertain(request, error) from error
             raise

@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
-from kinto_models.errors import NoClientError, TransportError
+from kinto_models.errors import KintoError, TransportError
 from kinto_models.protocol.messages import (
     Ahead,
     Call,
@@ -46,16 +46,18 @@ class AsyncRunner:
         transport: sends requests.
         policy: when to send again.
         light: whether answers are to leave out what the client knows.
+        renews: whether the transport gets other credentials where the server refuses a request.
         rehearsal: carries out writes in a dry run.
         sleep: waits for a number of seconds.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what it sends with, and how
         self,
         transport: AsyncTransport,
         policy: RetryPolicy,
         *,
         light: bool = False,
+        renews: bool = False,
         rehearsal: Rehearsal | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -63,7 +65,7 @@ class AsyncRunner:
         self.facts: Facts = Facts()
         self.subscribers: Subscribers = Subscribers(awaited=True)
         self.light: bool = light
-        self.pacing: Pacing = Pacing(policy, time.monotonic, random.random)
+        self.pacing: Pacing = Pacing(policy, time.monotonic, random.random, renews=renews)
         self.rehearsal: Rehearsal | None = rehearsal
         self._sleep = sleep
 
@@ -83,8 +85,8 @@ class AsyncRunner:
                     response = await self.transport.send(step)
                 except TransportError as error:
                     step = flow.send(error)
-                except NoClientError as closed:
-                    step = flow.throw(closed)
+                except KintoError as error:  # the client was closed, or nobody signed in
+                    step = flow.throw(error)
                 else:
                     heed(response)
                     step = flow.send(response)

@@ -12,10 +12,12 @@ from kinto_models.errors import (
     BackoffError,
     BatchError,
     KintoError,
+    LoginError,
     NoClientError,
     NotSentError,
     RefusedError,
     TransportError,
+    UnauthorizedError,
     UnavailableError,
     UncertainOutcomeError,
 )
@@ -30,7 +32,7 @@ from kinto_models.repository.mapper import Shared
 __all__ = ["Delivery", "batch_error", "unsent"]
 
 
-_UNREACHABLE: Final = (TransportError, UnavailableError, NoClientError, BackoffError)
+_UNREACHABLE: Final = (TransportError, UnavailableError, NoClientError, BackoffError, LoginError)
 """After one of these nothing more is sent; NoClientError is that of a client that was closed."""
 _TOO_LARGE: Final = 413
 _SHOWN: Final = 3
@@ -218,15 +220,22 @@ class Delivery:
         try:
             for one, result in zip(running, results):  # noqa: B905  # none at all where the batch failed
                 # What came alone was sent again as often as it is.
-                again = isinstance(result, AbortedError) and len(running) > 1 and self._goes_again(one, result)
+                again = len(running) > 1 and self._goes_again(one, result)
                 if not again and (step := self._hand(one, result)) is not None:
                     yield from self._go_on(one, step)
         except GeneratorExit:
             self._give_up([one for one in running if not one.ended])
             raise
 
-    def _goes_again(self, running: Running, error: AbortedError) -> bool:
-        """Whether what the server took back is sent once more, after a pause."""
+    def _goes_again(self, running: Running, result: Any) -> bool:
+        """Whether a part of a batch is sent once more."""
+        if isinstance(result, UnauthorizedError) and self._pacing.renews:
+            running.alone = True  # the batch itself is nobody's and is never refused
+            return True
+        return isinstance(result, AbortedError) and self._goes_after_a_pause(running, result)
+
+    def _goes_after_a_pause(self, running: Running, error: AbortedError) -> bool:
+        """Whether what the server took back is sent once more."""
         running.since = running.since or self._pacing.clock()
         pause = self._pacing.next(running.aborted, running.operation, answer_of(error), running.since)
         if pause is None:
@@ -376,7 +385,7 @@ def _parted(running: Sequence[Running]) -> Iterable[Sequence[Running]]:
 
 def unsent(target: Any, cause: BaseException) -> NotSentError:
     """The error of what was not sent because of something that happened before."""
-    why = "the batch was given up" if isinstance(cause, GeneratorExit) else f"the server could not be reached: {cause}"
+    why = "the batch was given up" if isinstance(cause, GeneratorExit) else _stopping(cause)
     error = NotSentError(f"{called(target)} was not sent, because {why}")
     error.__cause__ = cause
     return error
@@ -389,8 +398,13 @@ def batch_error(
     texts = list(dict.fromkeys(str(error) for _, error in failures))
     parts = [f"{failed} of {total} failed", *texts[:_SHOWN], *(["and others"] if len(texts) > _SHOWN else [])]
     if stopped is not None:
-        parts.append(f"what followed was not sent, because the server could not be reached: {stopped}")
+        parts.append(f"what followed was not sent, because {_stopping(stopped)}")
     error = BatchError("; ".join(parts))
     error.failures = tuple(failures)
     error.__cause__ = stopped
     return error
+
+
+def _stopping(cause: BaseException) -> str:
+    what = "nobody is signed in" if isinstance(cause, LoginError) else "the server could not be reached"
+    return f"{what}: {cause}"

@@ -12,7 +12,7 @@ from contextlib import suppress
 from contextvars import copy_context
 from typing import Any, TypeVar
 
-from kinto_models.errors import NoClientError, TransportError
+from kinto_models.errors import KintoError, TransportError
 from kinto_models.protocol.messages import (
     Ahead,
     Call,
@@ -49,6 +49,7 @@ class Runner:
         transport: sends requests.
         policy: when to send again.
         light: whether answers are to leave out what the client knows.
+        renews: whether the transport gets other credentials where the server refuses a request.
         ahead: whether requests may be sent by another thread than the caller's.
         rehearsal: carries out writes in a dry run.
         sleep: waits for a number of seconds.
@@ -60,6 +61,7 @@ class Runner:
         policy: RetryPolicy,
         *,
         light: bool = False,
+        renews: bool = False,
         ahead: bool = True,
         rehearsal: Rehearsal | None = None,
         sleep: Callable[[float], None] = time.sleep,
@@ -68,7 +70,7 @@ class Runner:
         self.facts: Facts = Facts()
         self.subscribers: Subscribers = Subscribers(awaited=False)
         self.light: bool = light
-        self.pacing: Pacing = Pacing(policy, time.monotonic, random.random)
+        self.pacing: Pacing = Pacing(policy, time.monotonic, random.random, renews=renews)
         self.rehearsal: Rehearsal | None = rehearsal
         self._ahead = ahead
         self._sleep = sleep
@@ -90,8 +92,8 @@ class Runner:
                     response = self.transport.send(step)
                 except TransportError as error:
                     step = flow.send(error)
-                except NoClientError as closed:
-                    step = flow.throw(closed)
+                except KintoError as error:  # the client was closed, or nobody signed in
+                    step = flow.throw(error)
                 else:
                     heed(response)
                     step = flow.send(response)

@@ -18,8 +18,8 @@ __all__ = ["Auth", "BasicAuth", "BearerToken", "HeaderAuth", "Signer", "parse_au
 
 Signer: TypeAlias = Callable[[PreparedRequest], PreparedRequest]
 Auth: TypeAlias = "tuple[str, str] | str | AuthBase | Signer | None"
-"""A ``(user, password)`` pair, ``"user:password"``, ``"Bearer token"``, a ``BearerToken``, any requests auth object, or
-None for anonymous."""
+"""A ``(user, password)`` pair, ``"user:password"``, ``"Bearer token"``, a ``BearerToken``, a ``BrowserOAuth``, any
+requests auth object, or None for anonymous."""
 
 
 class HeaderAuth(AuthBase):

@@ -22,6 +22,7 @@ from kinto_models import (
     BasicAuth,
     BatchError,
     BearerToken,
+    BrowserOAuth,
     BucketPermissions,
     BulkResult,
     Capability,
@@ -66,6 +67,8 @@ from kinto_models import (
 from kinto_models.models.permissions import Grants
 from kinto_models.protocol.filters import Filter, Sort
 from kinto_models.protocol.messages import Request, Response
+from kinto_models.transports.base import Connection
+from kinto_models.transports.renewing import Credentials
 from tests.typing.service import Address, Task
 
 
@@ -300,6 +303,11 @@ def server(info: ServerInfo, settings: ServerSettings, user: ServerUser, capabil
     assert_type(user.bucket, str | None)
     assert_type(capability.description, str)
     assert_type(capability.url, str)
+
+
+def signing_in(oauth: BrowserOAuth, connection: Connection) -> None:
+    assert_type(BrowserOAuth("google", timeout=60, open_browser=print, show=print), BrowserOAuth)
+    assert_type(oauth.at(connection), Credentials)
 
 
 def options(policy: RetryPolicy, basic: BasicAuth, token: BearerToken, request: Request, response: Response) -> None:
