@@ -42,6 +42,7 @@ __all__ = [
 
 T = TypeVar("T")
 
+_OK: Final = 200
 _REFUSED: Final = 401
 _EARLY: Final = 30.0
 """Seconds that a token is given up before it expires, so that none expires on its way: Kinto would carry the request
@@ -192,11 +193,17 @@ def _exchange(request: Request, credentials: Credentials) -> Generator[Token | A
     """
     token: Token = yield credentials.need()
     response: Response = yield _signed(request, token)
-    if response.status == _REFUSED:
+    if _is_refused(request, response):
         renewed: Token = yield credentials.need(refused=token)
         if renewed is not token:
             response = yield _signed(request, renewed)
     return response
+
+
+def _is_refused(request: Request, response: Response) -> bool:
+    """Whether the server did not take the token: what it says of itself it tells anybody."""
+    unknown = request == hello().request and response.status == _OK and not is_user(response.body)
+    return unknown or response.status == _REFUSED
 
 
 class Renewing(AuthBase, ABC):

@@ -412,6 +412,16 @@ def test_a_token_that_is_not_taken_any_more_is_renewed_and_the_request_sent_agai
     assert len(provider.tokens) == len(browser.opened) == 2
 
 
+def test_who_one_is_is_never_nobody_where_the_token_is_not_taken_any_more(
+    open_client: Open, url: str, provider: Provider, browser: Browser
+) -> None:
+    kinto = open_client(url, auth=BrowserOAuth(open_browser=browser))
+    kinto.run(COUNT)
+    provider.revoke()
+    assert kinto.run(WHO) == f"google:{SUBJECT}"
+    assert len(browser.opened) == 2
+
+
 def test_a_token_that_expired_is_renewed_before_it_is_sent(
     open_client: Open, url: str, provider: Provider, browser: Browser
 ) -> None:
