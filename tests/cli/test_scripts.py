@@ -27,6 +27,7 @@ from kinto_models.cli.options import usual
 from kinto_models.cli.typer import with_options
 from kinto_models.embedded import EmbeddedServer
 from kinto_models.transports.auth import BasicAuth
+from tests.cli.terminal import on_a_terminal
 
 SERVER = "http://127.0.0.1:9/v1"
 ENVIRONMENT = {
@@ -338,27 +339,10 @@ except NoClientError as error:
 """
 
 
-def on_a_terminal(*command: str, typed: str, after: str) -> str:
-    """What a user sees who types that after a prompt, on a terminal of the command's own."""
-    program = "import pty, sys; pty.spawn(sys.argv[1:])"
-    started = subprocess.Popen(
-        [sys.executable, "-c", program, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
-    )
-    assert started.stdin is not None
-    assert started.stdout is not None
-    seen = b""
-    with started:
-        while piece := started.stdout.read(1024):
-            seen += piece
-            if typed and seen.endswith(after.encode()):
-                started.stdin.write(typed.encode())
-                typed = ""
-    return seen.decode()
-
-
 def test_a_password_is_asked_for_and_not_echoed(server: EmbeddedServer) -> None:
     command = (sys.executable, "-c", ASKING, "-s", server.url, "-a", "alice")
-    seen = on_a_terminal(*command, typed="s3cret\n", after="Password of alice: ")
+    status, seen = on_a_terminal(*command, typed="s3cret\n", after="Password of alice: ")
+    assert status == 0
     assert "you are account:alice" in seen
     assert "s3cret" not in seen
 

@@ -1,0 +1,14 @@
+"""The commands of ``kinto-models``, each in a module of its own; ``run()`` is the program."""
+
+from __future__ import annotations
+
+from kinto_models.cli.commands import get, info, ls
+from kinto_models.cli.commands.base import app
+
+__all__ = ["app", "get", "info", "ls", "run"]
+
+
+def run() -> int:
+    """Runs what the command line says, and returns the status to exit with."""
+    app(prog_name="kinto-models")
+    return 0

@@ -1,0 +1,115 @@
+"""What all commands have in common: the program, their options, and how they end."""
+
+from __future__ import annotations
+
+import logging
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from functools import wraps
+from importlib import import_module
+from typing import Annotated, Any, Concatenate, Final, ParamSpec, TypeVar
+
+import typer
+
+from kinto_models.cli.options import Option, usual
+from kinto_models.cli.screen import Screen
+from kinto_models.cli.scripts import client_from, setup_logging
+from kinto_models.cli.status import Status, told
+from kinto_models.cli.typer import with_these
+from kinto_models.client import Client
+from kinto_models.errors import KintoError
+
+__all__ = ["ONE_SERVER", "Run", "app", "command", "typed"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_JSON: Final = Option("json", ("--json",), "Write JSON, for programs", group="messages", switch=True)
+ONE_SERVER: Final = (*usual(without=("bucket", "collection")), _JSON)
+"""The options of a command that needs one server."""
+
+_EPILOG: Final = (
+    "Exit status: 0 done, 1 failed, 2 wrongly called, 3 not found, 4 not allowed, 5 the server or the network failed, "
+    "6 some of it failed, 130 interrupted."
+)
+
+app = typer.Typer(
+    name="kinto-models",
+    help="Looks into Kinto servers, and moves what is in them.\n\n"
+    "Which server, and as whom, say --server and --auth, or KINTO_SERVER and KINTO_AUTH. "
+    "Results go to stdout, as JSON with --json; all else goes to stderr.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,  # they would show the values of variables
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:  # noqa: FBT001  # typer calls it
+    if asked:
+        typer.echo(f"kinto-models {import_module('kinto_models').__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *, version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which.")] = False
+) -> None:
+    """Takes the options that stand before a command."""
+
+
+class Run:
+    """One call of a command.
+
+    Attributes:
+        args: its options, as ``client_from()`` takes them.
+        screen: what it writes on.
+    """
+
+    def __init__(self, args: Namespace) -> None:
+        self.args: Namespace = args
+        self.screen: Screen = Screen(machine=bool(args.json))
+
+    def client(self, prefix: str = "") -> Client:
+        """A client of the server that the options name."""
+        try:
+            return client_from(self.args, prefix=prefix)
+        except ValueError as error:
+            if isinstance(error, KintoError):
+                raise
+            raise typer.BadParameter(str(error), param_hint=f"--{prefix}-auth" if prefix else "--auth") from None
+
+    def end(self, status: Status) -> None:
+        """Ends the command, unless all is done."""
+        if status is not Status.DONE:
+            raise typer.Exit(status)
+
+
+def command(
+    name: str, *, options: Sequence[Option] = ONE_SERVER, of: typer.Typer = app
+) -> Callable[[Callable[Concatenate[Run, P], None]], Callable[..., None]]:
+    """A decorator: makes a command of a function. Its docstring is the help."""
+
+    def decorate(function: Callable[Concatenate[Run, P], None]) -> Callable[..., None]:
+        call: Callable[..., None] = function
+
+        def called(args: Namespace, **values: Any) -> None:
+            setup_logging(args, "kinto_models")
+            run = Run(args)
+            with told(run.screen, debug=args.verbosity == logging.DEBUG):
+                call(run, **values)
+                run.screen.out.file.flush()  # so that a pipe that is closed is met here
+
+        documented: Callable[..., None] = wraps(call)(called)
+        return of.command(name)(with_these(options)(documented))
+
+    return decorate
+
+
+def typed(read: Callable[[str], T], text: str, name: str) -> T:
+    """What was typed, read; a usage error where that cannot be done."""
+    try:
+        return read(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=name) from None
