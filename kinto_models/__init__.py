@@ -49,6 +49,7 @@ from kinto_models.errors import (
     NoClientError,
     NoResultError,
     NotFoundError,
+    NotInHistoryError,
     NotSavedError,
     NotSentError,
     ProxyFailedError,
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
     from kinto_models.models.events import Action, Event
     from kinto_models.models.expressions import Condition, Expr, col, key
     from kinto_models.models.group import Group
+    from kinto_models.models.history import HistoryEntry, HistoryTarget, was
     from kinto_models.models.ids import IdGenerator, ServerIds, UUID4Ids
     from kinto_models.models.interface import Finder, Objects, OnConflict, Page
     from kinto_models.models.outcomes import BulkResult, Outcome, Progress, SaveResult
@@ -151,6 +153,8 @@ __all__ = [
     "ForbiddenError",
     "ForeignPageError",
     "Group",
+    "HistoryEntry",
+    "HistoryTarget",
     "IdGenerator",
     "InvalidAnswerError",
     "InvalidIdError",
@@ -166,6 +170,7 @@ __all__ = [
     "NoClientError",
     "NoResultError",
     "NotFoundError",
+    "NotInHistoryError",
     "NotSavedError",
     "NotSentError",
     "Objects",
@@ -215,6 +220,7 @@ __all__ = [
     "connect",
     "edit",
     "key",
+    "was",
 ]
 
 __version__ = "0.1.0"
@@ -232,6 +238,7 @@ _HOMES = {
     "kinto_models.models.events": ("Action", "Event"),
     "kinto_models.models.expressions": ("Condition", "Expr", "col", "key"),
     "kinto_models.models.group": ("Group",),
+    "kinto_models.models.history": ("HistoryEntry", "HistoryTarget", "was"),
     "kinto_models.models.ids": ("IdGenerator", "ServerIds", "UUID4Ids"),
     "kinto_models.models.interface": ("Finder", "Objects", "OnConflict", "Page"),
     "kinto_models.models.outcomes": ("BulkResult", "Outcome", "Progress", "SaveResult"),

@@ -13,6 +13,7 @@
     │   ├── MissingExtraError             (ImportError) an optional package is not installed
     │   ├── MissingCapabilityError        (LookupError) the server cannot do this
     │   ├── LoginError                    (PermissionError) nobody signed in; nothing was sent
+    │   ├── NotInHistoryError             (LookupError) the history does not have this state
     │   ├── NoResultError                 (LookupError) ``one()`` found nothing
     │   ├── MultipleResultsError          (LookupError) ``one()`` found more than one
     │   ├── NotSentError                  (RuntimeError) a part of a batch was not sent
@@ -84,6 +85,7 @@ __all__ = [
     "NoClientError",
     "NoResultError",
     "NotFoundError",
+    "NotInHistoryError",
     "NotSavedError",
     "NotSentError",
     "ProxyFailedError",
@@ -175,6 +177,9 @@ class MissingCapabilityError(CallerError, LookupError):
 class LoginError(CallerError, PermissionError):
     """Nobody signed in within the time limit, the provider refused, or the server does not take what the provider gave.
     The request that needed it was not carried out: see ``BrowserOAuth``.
+class NotInHistoryError(CallerError, LookupError):
+    """The history does not have what was asked of it: the object did not exist then, or the entries about it were
+    purged, never written, or are not shown to these credentials.
     """
 
 

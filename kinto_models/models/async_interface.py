@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
-from typing import Any, ClassVar, Protocol, TypeVar, overload
+from datetime import datetime
+from typing import Any, ClassVar, Literal, Protocol, TypeVar, overload
 
 from pydantic import BaseModel
 from typing_extensions import Self
@@ -11,6 +12,7 @@ from typing_extensions import Self
 from kinto_models.models.changes import ChangeSet, RemoteChangeSet
 from kinto_models.models.edits import Edit
 from kinto_models.models.expressions import Condition
+from kinto_models.models.history import HistoryEntry
 from kinto_models.models.interface import OnConflict, Page
 from kinto_models.models.outcomes import BulkResult, Outcome, Progress, SaveResult
 from kinto_models.models.plans import Plan
@@ -257,6 +259,22 @@ class AsyncObjects(Protocol[R]):
 
     async def timestamp(self, object_id: str | None = None) -> int:
         """The timestamp of the list, or of the object with this id, in milliseconds. See ``Objects.timestamp``."""
+        ...
+
+    def history(self, object_id: str | None = None) -> AsyncFinder[HistoryEntry[R]]:
+        """What happened to the objects here, or to the one with this id. See ``Objects.history``."""
+        ...
+
+    def history_in(self, bucket_id: str) -> AsyncFinder[HistoryEntry[Stored]]:
+        """All that happened in a bucket: what ``bucket.ahistory`` is."""
+        ...
+
+    async def snapshot(self, at: int | datetime, *, by: Literal["history", "server"] = "history") -> list[R]:
+        """The records of a collection as they were at a timestamp. See ``Objects.snapshot``."""
+        ...
+
+    async def revert(self, obj: R, to: HistoryEntry[Stored] | int | datetime) -> SaveResult:
+        """What ``await obj.arevert()`` does, here."""
         ...
 
     async def changes(self, since: int | None = None) -> ChangeSet[R]:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from datetime import datetime
+from typing import Any, ClassVar, TypeVar, cast
 
 from pydantic import AliasChoices, Field
 
-from kinto_models.models.async_interface import AsyncObjects
+from kinto_models.models.async_interface import AsyncFinder, AsyncObjects
 from kinto_models.models.collection import Collection
+from kinto_models.models.expressions import Condition
 from kinto_models.models.group import Group
-from kinto_models.models.interface import Objects
+from kinto_models.models.history import HistoryEntry
+from kinto_models.models.interface import Finder, Objects
+from kinto_models.models.moments import in_milliseconds
 from kinto_models.models.options import Options
 from kinto_models.models.permissions import BucketPermissions
-from kinto_models.models.resource import async_objects_of, handle, objects_of, place_of
+from kinto_models.models.resource import Resource, async_objects_of, handle, objects_of, place_of
 from kinto_models.models.settings import Configured
 from kinto_models.models.stored import permissions_of
 
 __all__ = ["Bucket"]
+
+F = TypeVar("F", Finder[HistoryEntry[Resource]], AsyncFinder[HistoryEntry[Resource]])
 
 
 def _schema(kind: str) -> Any:
@@ -72,6 +78,35 @@ class Bucket(Configured):
         """The groups of this bucket, for async code. Does no I/O."""
         return async_objects_of(self).sibling(Group, bucket=self.id)
 
+    @property
+    def history(self) -> Finder[HistoryEntry[Resource]]:
+        """All that happened to the bucket and to what is in it, the latest first: a query of ``HistoryEntry``. Does no
+        I/O (https://docs.kinto-storage.org/en/stable/api/1.x/history.html).
+        """
+        return cast("Finder[HistoryEntry[Resource]]", objects_of(self).history_in(self.id))
+
+    @property
+    def ahistory(self) -> AsyncFinder[HistoryEntry[Resource]]:
+        """All that happened to the bucket and to what is in it, for async code. Does no I/O."""
+        return cast("AsyncFinder[HistoryEntry[Resource]]", async_objects_of(self).history_in(self.id))
+
+    def purge_history(self, *conditions: Condition | bool, before: int | datetime | None = None) -> int:
+        """Deletes entries of the history for good, and tells how many: those that meet all conditions, or all.
+
+        Parameters:
+            conditions: as of a query, such as ``HistoryEntry.user_id == "account:bot"``.
+            before: only older ones: milliseconds since the epoch, or a datetime with a timezone.
+
+        Raises:
+            QueryError: not a condition, or not a timestamp; nothing is deleted.
+            MissingCapabilityError: the server has no history: ``kinto.plugins.history``.
+        """
+        return _purged(self.history, conditions, before).delete()
+
+    async def apurge_history(self, *conditions: Condition | bool, before: int | datetime | None = None) -> int:
+        """Deletes entries of the history for good: see ``purge_history()``."""
+        return await _purged(self.ahistory, conditions, before).delete()
+
     def collection(self, collection_id: str) -> Collection:
         """A collection by its id, as a way to its records: nothing is read, and it need not exist.
 
@@ -87,3 +122,10 @@ class Bucket(Configured):
             InvalidIdError: not an id.
         """
         return handle(place_of(self).sibling(Group, bucket=self.id), group_id)
+
+
+def _purged(history: F, conditions: tuple[Condition | bool, ...], before: int | datetime | None) -> F:
+    chosen = history.where(*conditions)
+    if before is not None:
+        return chosen.before(in_milliseconds("purge_history()", before))
+    return chosen if conditions else chosen.since(1)  # all of them, which a query does not delete without being told

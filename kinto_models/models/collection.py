@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeVar
 from pydantic import AliasChoices, Field
 
 from kinto_models.models.async_interface import AsyncObjects
+from kinto_models.models.historic import Historic
 from kinto_models.models.interface import Objects
 from kinto_models.models.options import Options
 from kinto_models.models.outcomes import SaveResult
@@ -23,7 +24,7 @@ __all__ = ["Collection"]
 R = TypeVar("R", bound=Record)
 
 
-class Collection(Configured):
+class Collection(Configured, Historic):
     """A collection. A declared one says where it is: ``class Tasks(Collection, bucket="todo", collection="tasks")``.
 
     Attributes:

@@ -7,9 +7,9 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, ValidationInfo, field_serializer
 
+from kinto_models.models.historic import Historic
 from kinto_models.models.options import Options
 from kinto_models.models.principals import EVERYONE, group_principal, known, refuse_blanks
-from kinto_models.models.resource import Resource
 from kinto_models.models.stored import state_of
 
 __all__ = ["Group"]
@@ -39,7 +39,7 @@ def _written(member: str, info: ValidationInfo) -> str:
     return member
 
 
-class Group(Resource):
+class Group(Historic):
     """A group of a bucket. A declared one says where it is: ``class Editors(Group, bucket="blog", group="editors")``.
 
     Attributes:

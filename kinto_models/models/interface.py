@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar, overload
 
 from pydantic import BaseModel
@@ -18,6 +19,7 @@ from kinto_models.errors import ConflictError
 from kinto_models.models.changes import ChangeSet, RemoteChangeSet
 from kinto_models.models.edits import Edit
 from kinto_models.models.expressions import Condition
+from kinto_models.models.history import HistoryEntry
 from kinto_models.models.outcomes import BulkResult, Outcome, Progress, SaveResult
 from kinto_models.models.plans import Plan
 from kinto_models.models.review import ReviewStatus
@@ -446,6 +448,48 @@ class Objects(Protocol[R]):
         Raises:
             NotFoundError: there is no such object.
         """
+        ...
+
+    def history(self, object_id: str | None = None) -> Finder[HistoryEntry[R]]:
+        """What happened to the objects here, or to the one with this id, the latest first: a query of ``HistoryEntry``,
+        lazy as all are. What was deleted is still there.
+
+        Parameters:
+            object_id: None for all; a repository of buckets needs one, because each bucket has its own history.
+
+        Raises:
+            QueryError: objects that have no history.
+            MissingCapabilityError: when it is ended, where the server has no history: ``kinto.plugins.history``.
+        """
+        ...
+
+    def history_in(self, bucket_id: str) -> Finder[HistoryEntry[Stored]]:
+        """All that happened in a bucket: what ``bucket.history`` is."""
+        ...
+
+    def snapshot(self, at: int | datetime, *, by: Literal["history", "server"] = "history") -> list[R]:
+        """The records of a collection as they were at a timestamp, the latest changed first; also of one that has been
+        deleted since. They count as never saved: ``save()`` creates a record again where it is gone, and is refused
+        where it exists.
+
+        Parameters:
+            at: milliseconds since the epoch by the server's clock, such as ``last_modified`` is, or a datetime with a
+                timezone.
+            by: ``"history"`` puts together what has not changed since and what the history has of the rest, and raises
+                where that does not reach back. ``"server"`` takes the server's word by one request, which also readers
+                may ask who were not shown the history; it leaves out what was purged from the history or went with a
+                deleted collection, and on PostgreSQL what is beyond 10,000 records, without a word.
+
+        Raises:
+            QueryError: not a timestamp, or not of records.
+            NotInHistoryError: the history does not tell how some records were then.
+            InvalidRecordError: a record as it was then does not fit what the class is today; as a ``Record`` it does.
+            MissingCapabilityError: the server has no history: ``kinto.plugins.history``.
+        """
+        ...
+
+    def revert(self, obj: R, to: HistoryEntry[Stored] | int | datetime) -> SaveResult:
+        """What ``obj.revert()`` does, here."""
         ...
 
     def changes(self, since: int | None = None) -> ChangeSet[R]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from kinto_models.models.historic import Historic
 from kinto_models.models.options import Options
-from kinto_models.models.resource import Resource
 
 __all__ = ["Record"]
 
 
-class Record(Resource):
+class Record(Historic):
     """A record. Subclass it with pydantic fields; by itself it holds any JSON object.
 
     Its class keywords:

@@ -19,7 +19,7 @@ from kinto_models.protocol.bodies import BASIC, Patch
 from kinto_models.protocol.etags import IF_ABSENT, if_match, if_none_match, timestamp_of
 from kinto_models.protocol.filters import Query, Sort
 from kinto_models.protocol.messages import Operation, Request, Response
-from kinto_models.protocol.paths import Plural
+from kinto_models.protocol.paths import Plural, snapshot
 from kinto_models.protocol.refusals import error_of
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "get_if_changed",
     "get_list",
     "get_object_timestamp",
+    "get_snapshot",
     "get_timestamp",
     "hello",
     "patch",
@@ -212,6 +213,13 @@ def get_changes(place: Plural, since: int | None) -> Operation[Listing]:
     """
     query = Query(sort=(Sort("last_modified"),), since=since)
     return _list(Request("GET", query.at(place.path), if_none_match(since)))
+
+
+def get_snapshot(bucket: str, collection: str, at: int) -> Operation[Listing]:
+    """Reads all records of a collection as they were at a timestamp, in milliseconds: in one page, tombstones of those
+    that were deleted then and are there again included.
+    """
+    return _list(Request("GET", snapshot(bucket, collection, at)))
 
 
 def delete_listed(place: Plural, query: Query) -> Operation[Listing]:

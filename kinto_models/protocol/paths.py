@@ -13,7 +13,18 @@ from urllib.parse import quote
 
 from kinto_models.errors import DeclarationError, InvalidIdError
 
-__all__ = ["ID_PATTERN", "Plural", "buckets", "check_id", "collections", "custom", "groups", "records"]
+__all__ = [
+    "ID_PATTERN",
+    "Plural",
+    "buckets",
+    "check_id",
+    "collections",
+    "custom",
+    "groups",
+    "history",
+    "records",
+    "snapshot",
+]
 
 ID_PATTERN: Final = "[a-zA-Z0-9][a-zA-Z0-9_-]*"
 """What Kinto takes as an id unless its settings say otherwise (kinto.core.storage.generators), as a full match."""
@@ -83,6 +94,19 @@ def records(bucket: str, collection: str, pattern: str = ID_PATTERN) -> Plural:
     (https://docs.kinto-storage.org/en/stable/api/1.x/records.html).
     """
     return Plural(f"{collections(bucket).object(collection)}/records", "record", pattern)
+
+
+def history(bucket: str) -> Plural:
+    """``/buckets/{bucket}/history``, of the history plugin
+    (https://docs.kinto-storage.org/en/stable/api/1.x/history.html).
+    """
+    return Plural(f"{buckets().object(bucket)}/history", "history entry")
+
+
+def snapshot(bucket: str, collection: str, at: int) -> str:
+    """The path of the records of a collection as they were at a timestamp, of the same plugin."""
+    check_id(collection, "collection")
+    return f"{buckets().object(bucket)}/snapshot/collections/{collection}@{at}"
 
 
 def custom(path: str, pattern: str = ID_PATTERN) -> Plural:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from pydantic import BaseModel
 from typing_extensions import Self
@@ -13,18 +14,22 @@ from kinto_models.errors import NotSentError
 from kinto_models.models.changes import ChangeSet, RemoteChangeSet
 from kinto_models.models.edits import Edit
 from kinto_models.models.expressions import Condition
+from kinto_models.models.history import HistoryEntry
 from kinto_models.models.interface import OnConflict, Page
 from kinto_models.models.outcomes import Outcome, SaveResult, called
 from kinto_models.models.review import ReviewStatus
 from kinto_models.models.stored import Stored, state_of
 from kinto_models.protocol.messages import Conversation
 from kinto_models.repository import changes, conflicts, patching, reads, remote_settings, writes
+from kinto_models.repository.chronicle import Chronicle, history_of
 from kinto_models.repository.chunk import Entry
 from kinto_models.repository.delivery import Delivery, batch_error, unsent
 from kinto_models.repository.mapper import Mapper
 from kinto_models.repository.repository import AsyncRepository, Placed, Repository
+from kinto_models.repository.reverting import revert
 from kinto_models.repository.runner import Runner
 from kinto_models.repository.selection import Selection
+from kinto_models.repository.snapshots import snapshot
 
 if TYPE_CHECKING:
     from kinto_models.repository.async_runner import AsyncRunner  # and asyncio with it
@@ -245,6 +250,18 @@ class BatchRepository(Generic[R]):
         mapper = self._mapper
         return BatchQuery(self._batch, mapper.place, self._repository, mapper.model).where(*conditions)
 
+    def history(self, object_id: str | None = None) -> BatchQuery[HistoryEntry[R]]:
+        """What happened to the objects here. See ``Objects.history``."""
+        return history_of(_BatchHistory[HistoryEntry[R]], self._batch, self._mapper, object_id)
+
+    def snapshot(self, at: int | datetime, *, by: Literal["history", "server"] = "history") -> Outcome[list[R]]:
+        """The records as they were at a timestamp. See ``Objects.snapshot``."""
+        return self._batch.add(self._mapper.model, lambda: snapshot(self._mapper, at, by), reads=True)
+
+    def revert(self, obj: R, to: HistoryEntry[Stored] | int | datetime) -> Outcome[SaveResult]:
+        """What ``obj.revert()`` does, here."""
+        return self._batch.add(obj, lambda: revert(self._mapper, obj, to))
+
     def changes(self, since: int | None = None) -> Outcome[ChangeSet[R]]:
         """What happened since a timestamp. See ``Objects.changes``."""
         return self._batch.add(self._mapper.model, lambda: changes.changes(self._mapper, since), reads=True)
@@ -325,3 +342,10 @@ class BatchQuery(Selection[T]):
     def delete(self) -> Outcome[int]:
         """Deletes what the conditions list, and tells how many. See ``Finder.delete``."""
         return self._runner.add(self._result, self._delete)
+
+
+class _BatchHistory(Chronicle[T], BatchQuery[T]):
+    """A query of a history in a batch."""
+
+    def select(self, model: type[M]) -> BatchQuery[M]:
+        return self._of(_BatchHistory[M], model)

@@ -6,6 +6,7 @@ parts that were to follow it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -110,8 +111,14 @@ class Chunk:
 _created = count()
 
 
+_OF_A_BUCKET = re.compile(r"(/buckets/[^/]+)/(?:history|snapshot)(?:/.*)?")
+"""What tells of everything in a bucket."""
+
+
 def _path(request: Request) -> str:
     path = request.target.partition("?")[0]
+    if about := _OF_A_BUCKET.fullmatch(path):
+        return about[1]
     return f"{path}/ {next(_created)}" if request.method == "POST" else path  # what it creates is none of the others
 
 

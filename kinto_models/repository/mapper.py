@@ -222,9 +222,9 @@ class Mapper(Generic[R]):
         absorb(obj, told)
         self.tie(obj, told)
 
-    def adopt(self, obj: R, saved: R, before: bytes, held: Held) -> None:
+    def adopt(self, obj: R, saved: R, before: bytes, held: Held | None) -> None:
         """Makes the instance what a copy of it was saved as, but for what was changed since it was ``before``, and its
-        permissions ``held``.
+        permissions ``held``, or all of them where that is None: none were saved.
         """
         unsaved = obj.permissions
         absorb(obj, saved, (), before)

@@ -11,13 +11,14 @@ from pydantic import BaseModel
 
 from kinto_models.models.async_interface import AsyncFinder
 from kinto_models.models.interface import Finder, Page
+from kinto_models.repository.chronicle import Chronicle
 from kinto_models.repository.runner import Runner
 from kinto_models.repository.selection import Selection
 
 if TYPE_CHECKING:
     from kinto_models.repository.async_runner import AsyncRunner  # and asyncio with it
 
-__all__ = ["AsyncQuery", "Query"]
+__all__ = ["AsyncHistory", "AsyncQuery", "History", "Query"]
 
 T = TypeVar("T", bound=BaseModel)
 M = TypeVar("M", bound=BaseModel)
@@ -108,3 +109,17 @@ class AsyncQuery(Selection[T], AsyncFinder[T]):
 
     async def delete(self) -> int:
         return await self._runner.converse(self._delete())
+
+
+class History(Chronicle[T], Query[T]):
+    """A query of a history."""
+
+    def select(self, model: type[M]) -> Query[M]:
+        return self._of(History[M], model)
+
+
+class AsyncHistory(Chronicle[T], AsyncQuery[T]):
+    """The same for async code."""
+
+    def select(self, model: type[M]) -> AsyncQuery[M]:
+        return self._of(AsyncHistory[M], model)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, overload
 
 from kinto_models.models.async_interface import AsyncObjects
 from kinto_models.models.changes import ChangeSet, RemoteChangeSet
 from kinto_models.models.edits import Edit
 from kinto_models.models.expressions import Condition
+from kinto_models.models.history import HistoryEntry
 from kinto_models.models.interface import Objects, OnConflict
 from kinto_models.models.outcomes import BulkResult, Outcome, Progress, SaveResult
 from kinto_models.models.plans import Plan
@@ -17,11 +19,14 @@ from kinto_models.models.stored import Stored
 from kinto_models.protocol.messages import Conversation
 from kinto_models.repository import changes, conflicts, patching, plans, reads, remote_settings, writes
 from kinto_models.repository.bulk import Bulk, listed
+from kinto_models.repository.chronicle import history_in, history_of
 from kinto_models.repository.facts import Facts
 from kinto_models.repository.mapper import Mapper
 from kinto_models.repository.places import place_of
-from kinto_models.repository.query import AsyncQuery, Query
+from kinto_models.repository.query import AsyncHistory, AsyncQuery, History, Query
+from kinto_models.repository.reverting import revert
 from kinto_models.repository.runner import Runner
+from kinto_models.repository.snapshots import snapshot
 
 if TYPE_CHECKING:
     from kinto_models.repository.async_runner import AsyncRunner  # and asyncio with it
@@ -199,6 +204,18 @@ class Repository(Placed[R], Objects[R]):
     def timestamp(self, object_id: str | None = None) -> int:
         return self._runner.converse(reads.timestamp(self._mapper, object_id))
 
+    def history(self, object_id: str | None = None) -> Query[HistoryEntry[R]]:
+        return history_of(History[HistoryEntry[R]], self._runner, self._mapper, object_id)
+
+    def history_in(self, bucket_id: str) -> Query[HistoryEntry[Stored]]:
+        return history_in(History[HistoryEntry[Stored]], self._runner, self._mapper, bucket_id)
+
+    def snapshot(self, at: int | datetime, *, by: Literal["history", "server"] = "history") -> list[R]:
+        return self._runner.converse(snapshot(self._mapper, at, by))
+
+    def revert(self, obj: R, to: HistoryEntry[Stored] | int | datetime) -> SaveResult:
+        return self._runner.converse(revert(self._mapper, obj, to))
+
     def changes(self, since: int | None = None) -> ChangeSet[R]:
         return self._runner.converse(changes.changes(self._mapper, since))
 
@@ -342,6 +359,18 @@ class AsyncRepository(Placed[R], AsyncObjects[R]):
 
     async def timestamp(self, object_id: str | None = None) -> int:
         return await self._runner.converse(reads.timestamp(self._mapper, object_id))
+
+    def history(self, object_id: str | None = None) -> AsyncQuery[HistoryEntry[R]]:
+        return history_of(AsyncHistory[HistoryEntry[R]], self._runner, self._mapper, object_id)
+
+    def history_in(self, bucket_id: str) -> AsyncQuery[HistoryEntry[Stored]]:
+        return history_in(AsyncHistory[HistoryEntry[Stored]], self._runner, self._mapper, bucket_id)
+
+    async def snapshot(self, at: int | datetime, *, by: Literal["history", "server"] = "history") -> list[R]:
+        return await self._runner.converse(snapshot(self._mapper, at, by))
+
+    async def revert(self, obj: R, to: HistoryEntry[Stored] | int | datetime) -> SaveResult:
+        return await self._runner.converse(revert(self._mapper, obj, to))
 
     async def changes(self, since: int | None = None) -> ChangeSet[R]:
         return await self._runner.converse(changes.changes(self._mapper, since))

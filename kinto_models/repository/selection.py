@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
@@ -23,7 +24,6 @@ from kinto_models.protocol.paging import pages
 from kinto_models.protocol.paths import Plural
 from kinto_models.repository.hooks import deleted, loaded
 from kinto_models.repository.loading import load_page
-from kinto_models.repository.mapper import Mapper
 
 __all__ = ["Selection", "delete_pages", "milliseconds"]
 
@@ -118,7 +118,7 @@ class Selection(Generic[T]):
             if isinstance(step, Emit):
                 if step.value.unchanged:
                     return
-                page = load_page(self._result, self._alive(step.value), self._objects)
+                page = self._page(self._alive(step.value))
                 yield from loaded(self._result, page.items)
                 if left is not None:
                     page = Page(page.items[:left], page.timestamp, page.cache_max_age)
@@ -128,6 +128,9 @@ class Selection(Generic[T]):
                 step = None if left == 0 else next(listings, None)
             else:
                 step = hand(listings, (yield step))
+
+    def _page(self, listing: Listing) -> Page[T]:
+        return load_page(self._result, listing, self._objects)
 
     def _alive(self, listing: Listing) -> Listing:
         return listing.alive() if self._wire.timed else listing
@@ -178,7 +181,10 @@ class Selection(Generic[T]):
             raise QueryError("a query without conditions would delete everything: that is delete_all(), by name")
         if self._limit is not None or self._wire.sort:
             raise QueryError("Kinto does not delete in an order or up to a limit: leave sort() and limit() out")
-        return (yield from delete_pages(self._objects._mapper, self._unordered().alive()))
+        return (yield from delete_pages(self._place, self._unordered().alive(), self._gone))
+
+    def _gone(self, ids: list[str]) -> Conversation[None]:
+        return deleted(self._objects._mapper, ids)
 
     def _unordered(self) -> Wire:
         return replace(self._wire, sort=(), fields=())
@@ -190,16 +196,16 @@ class Selection(Generic[T]):
         return f"<query of {self._result.__name__}: GET {replace(self._wire, limit=self._limit).at(self._place.path)}>"
 
 
-def delete_pages(mapper: Mapper[Any], wire: Wire) -> Conversation[int]:
-    """Deletes what the query lists, page after page, and tells how many."""
+def delete_pages(place: Plural, wire: Wire, gone: Callable[[list[str]], Conversation[None]]) -> Conversation[int]:
+    """Deletes what the query lists, page after page, and tells how many; ``gone`` follows, for the ids of each page."""
     number = 0
-    listings = pages(operations.delete_listed(mapper.place, wire))
+    listings = pages(operations.delete_listed(place, wire))
     step = next(listings, None)
     while step is not None:
         if isinstance(step, Emit):
             tombstones = load_page(Tombstone, step.value)
             number += len(tombstones)
-            yield from deleted(mapper, [tombstone.id for tombstone in tombstones])
+            yield from gone([tombstone.id for tombstone in tombstones])
             step = next(listings, None)
         else:
             step = hand(listings, (yield step))

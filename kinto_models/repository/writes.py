@@ -6,6 +6,7 @@ An instance is changed only by an answer: an error on the way leaves it as it wa
 from __future__ import annotations
 
 from dataclasses import replace as replaced
+from functools import partial
 from typing import Any, TypeVar
 
 from kinto_models.errors import (
@@ -29,7 +30,7 @@ from kinto_models.protocol.filters import Query as Wire
 from kinto_models.protocol.messages import Conversation, send
 from kinto_models.protocol.operations import Answer
 from kinto_models.repository.granting import granted, rest
-from kinto_models.repository.hooks import attended, deleting, loaded, saving
+from kinto_models.repository.hooks import attended, deleted, deleting, loaded, saving
 from kinto_models.repository.loading import load_one
 from kinto_models.repository.mapper import Draft, Mapper
 from kinto_models.repository.patches import patch_of
@@ -174,7 +175,7 @@ def delete_all(mapper: Mapper[Any]) -> Conversation[int]:
     """Deletes every object."""
     # Not without a filter: with its first page Kinto then takes the permissions of all objects away, those included
     # that are still there when the second fails (kinto.core.resource.Model.delete_objects).
-    return delete_pages(mapper, Wire(filters=(NOT_DELETED,)))
+    return delete_pages(mapper.place, Wire(filters=(NOT_DELETED,)), partial(deleted, mapper))
 
 
 def delete(mapper: Mapper[R], target: R | str, *, force: bool, missing_ok: bool) -> Conversation[bool]:
