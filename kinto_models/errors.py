@@ -177,6 +177,9 @@ class MissingCapabilityError(CallerError, LookupError):
 class LoginError(CallerError, PermissionError):
     """Nobody signed in within the time limit, the provider refused, or the server does not take what the provider gave.
     The request that needed it was not carried out: see ``BrowserOAuth``.
+    """
+
+
 class NotInHistoryError(CallerError, LookupError):
     """The history does not have what was asked of it: the object did not exist then, or the entries about it were
     purged, never written, or are not shown to these credentials.

@@ -37,6 +37,7 @@ from kinto_models import (
     aconnect,
     connect,
 )
+from kinto_models.models.historic import Historic
 from kinto_models.repository.async_runner import AsyncRunner
 from kinto_models.repository.runner import Runner
 from kinto_models.transports.aiohttp import AiohttpTransport
@@ -58,7 +59,19 @@ _PAIRS: Final[list[tuple[Any, Any]]] = [
 _of_both = pytest.mark.parametrize(("blocking", "awaited"), _PAIRS, ids=lambda cls: cls.__name__)
 
 # What does no I/O, or does it only while it is iterated: called, and not awaited, on both sides.
-_OF_REPOSITORIES: Final = {"find", "watch", "sibling", "model", "url", "url_of", "bucket", "collection", "awaited"}
+_OF_REPOSITORIES: Final = {
+    "find",
+    "history",
+    "history_in",
+    "watch",
+    "sibling",
+    "model",
+    "url",
+    "url_of",
+    "bucket",
+    "collection",
+    "awaited",
+}
 _OF_CLIENTS: Final = {"url", "embedded", "clone", "withheld", "subscribe", "unsubscribe"}
 _OF_QUERIES: Final = {"where", "sort", "limit", "since", "before", "select", "pages"}
 _CALLED: Final[dict[type, set[str]]] = {
@@ -160,6 +173,15 @@ def test_every_method_of_a_model_that_does_io_has_its_twin() -> None:
     assert rest - {"model_config", "permissions"} == {"kinto_schema", "rebase"}  # which sends nothing
 
 
+def test_the_way_back_has_its_twin() -> None:
+    for cls, twins in ((Historic, {"history", "revert"}), (Bucket, {"purge_history"})):
+        for name in twins:
+            one, other = _function(cls, name), _function(cls, f"a{name}")
+            assert (_shape(one), _result(one)) == (_shape(other), _result(other))
+            assert inspect.iscoroutinefunction(other) == (name != "history")
+    assert _shape(Historic.revert) == _shape(Repository.revert, 2)
+
+
 @pytest.mark.parametrize("name", _TWINS)
 def test_a_models_method_and_its_twin_take_the_same_and_give_the_same(name: str) -> None:
     one, other = _function(Resource, name), _function(Resource, f"a{name}")
@@ -171,7 +193,9 @@ def test_a_models_method_and_its_twin_take_the_same_and_give_the_same(name: str)
 
 
 @pytest.mark.parametrize(
-    ("cls", "name"), [(Bucket, "collections"), (Bucket, "groups"), (Collection, "records")], ids=str
+    ("cls", "name"),
+    [(Bucket, "collections"), (Bucket, "groups"), (Bucket, "history"), (Collection, "records")],
+    ids=str,
 )
 def test_a_place_leads_on_for_both_sides(cls: type, name: str) -> None:
     one, other = _function(cls, name), _function(cls, f"a{name}")
@@ -192,7 +216,7 @@ def test_a_batch_has_the_verbs_of_a_repository() -> None:
     assert _public(BatchRepository) == _public(Repository) - _NOT_IN_A_BATCH - _NO_REQUEST
 
 
-@pytest.mark.parametrize("name", sorted(_public(BatchRepository) - {"find"}))
+@pytest.mark.parametrize("name", sorted(_public(BatchRepository) - {"find", "history", "history_in"}))
 def test_a_verb_in_a_batch_takes_the_same_and_gives_an_outcome_of_the_same(name: str) -> None:
     one, other = _function(Repository, name), _function(BatchRepository, name)
     assert _shape(one) == _shape(other)
@@ -202,7 +226,8 @@ def test_a_verb_in_a_batch_takes_the_same_and_gives_an_outcome_of_the_same(name:
 
 def test_a_query_in_a_batch_has_the_steps_and_the_endings_of_a_query() -> None:
     assert _public(BatchQuery) == _public(Query) - {"pages"}  # which would have to be sent at once
-    assert _shape(BatchRepository.find) == _shape(Repository.find)
+    for name in ("find", "history", "history_in"):
+        assert _shape(getattr(BatchRepository, name)) == _shape(getattr(Repository, name))
 
 
 @pytest.mark.parametrize("name", sorted(_public(BatchQuery) - {"select"}))

@@ -266,7 +266,7 @@ class AsyncObjects(Protocol[R]):
         ...
 
     def history_in(self, bucket_id: str) -> AsyncFinder[HistoryEntry[Stored]]:
-        """All that happened in a bucket: what ``bucket.ahistory`` is."""
+        """All that happened in a bucket: see ``Objects.history_in``."""
         ...
 
     async def snapshot(self, at: int | datetime, *, by: Literal["history", "server"] = "history") -> list[R]:

@@ -464,7 +464,7 @@ class Objects(Protocol[R]):
         ...
 
     def history_in(self, bucket_id: str) -> Finder[HistoryEntry[Stored]]:
-        """All that happened in a bucket: what ``bucket.history`` is."""
+        """All that happened in a bucket: what ``Bucket.history`` is."""
         ...
 
     def snapshot(self, at: int | datetime, *, by: Literal["history", "server"] = "history") -> list[R]:

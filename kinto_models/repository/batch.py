@@ -21,7 +21,7 @@ from kinto_models.models.review import ReviewStatus
 from kinto_models.models.stored import Stored, state_of
 from kinto_models.protocol.messages import Conversation
 from kinto_models.repository import changes, conflicts, patching, reads, remote_settings, writes
-from kinto_models.repository.chronicle import Chronicle, history_of
+from kinto_models.repository.chronicle import Chronicle, history_in, history_of
 from kinto_models.repository.chunk import Entry
 from kinto_models.repository.delivery import Delivery, batch_error, unsent
 from kinto_models.repository.mapper import Mapper
@@ -253,6 +253,10 @@ class BatchRepository(Generic[R]):
     def history(self, object_id: str | None = None) -> BatchQuery[HistoryEntry[R]]:
         """What happened to the objects here. See ``Objects.history``."""
         return history_of(_BatchHistory[HistoryEntry[R]], self._batch, self._mapper, object_id)
+
+    def history_in(self, bucket_id: str) -> BatchQuery[HistoryEntry[Stored]]:
+        """All that happened in a bucket. See ``Objects.history_in``."""
+        return history_in(_BatchHistory[HistoryEntry[Stored]], self._batch, self._mapper, bucket_id)
 
     def snapshot(self, at: int | datetime, *, by: Literal["history", "server"] = "history") -> Outcome[list[R]]:
         """The records as they were at a timestamp. See ``Objects.snapshot``."""

@@ -80,11 +80,16 @@ class Chronicle(Selection[T]):
                 self._objects.tie(item)
         return page
 
-    def _pages(self, size: int | None = None, *, consistent: bool = False) -> Stream[Page[T]]:
-        return explained(self._objects.facts, super()._pages(size, consistent=consistent))
+    def _pages(
+        self, size: int | None = None, *, consistent: bool = False, unless: int | None = None
+    ) -> Stream[Page[T]]:
+        return explained(self._objects.facts, super()._pages(size, consistent=consistent, unless=unless))
 
     def _all(self, *, consistent: bool = False) -> Conversation[list[T]]:
         return explained(self._objects.facts, super()._all(consistent=consistent))
+
+    def _if_changed(self, since: int | None) -> Conversation[Page[T] | None]:
+        return explained(self._objects.facts, super()._if_changed(since))
 
     def _count(self) -> Conversation[int]:  # a HEAD of a history does not say how many there are
         return len((yield from self._of(Chronicle[_Id], _Id)._all()))

@@ -7,6 +7,7 @@ One function a class; read by mypy --strict with and without pydantic's plugin, 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import datetime
 from typing import Any, TypeVar
 
 from pydantic import SecretStr
@@ -30,6 +31,7 @@ from kinto_models import (
     Event,
     Finder,
     Group,
+    HistoryEntry,
     Objects,
     Outcome,
     Page,
@@ -50,6 +52,7 @@ from kinto_models import (
     col,
     connect,
 )
+from kinto_models.models.stored import Stored
 from kinto_models.protocol.messages import Conversation, Operation, Request
 from tests.typing.service import Task, Title
 
@@ -122,6 +125,26 @@ def record(task: Task, an_edit: Edit, settle: Callable[[ConflictError[Task]], Ta
     assert_type(task.save(on_conflict=settle), SaveResult)
     assert_type(task.patch(an_edit, an_edit, title="x"), SaveResult)
     assert_type(task.rebase(task), None)
+    assert_type(task.history(), Finder[HistoryEntry[Task]])
+
+
+def the_way_back(
+    task: Task, articles: Collection, editors: Group, entry: HistoryEntry[Task], moment: datetime, record: Record
+) -> None:
+    assert_type(task.revert(entry), SaveResult)
+    assert_type(task.revert(to=5), SaveResult)
+    assert_type(task.revert(moment), SaveResult)
+    assert_type(record.history(), Finder[HistoryEntry[Record]])
+    assert_type(articles.history(), Finder[HistoryEntry[Collection]])
+    assert_type(articles.revert(5), SaveResult)
+    assert_type(editors.history(), Finder[HistoryEntry[Group]])
+    assert_type(editors.revert(5), SaveResult)
+
+
+def history(blog: Bucket, moment: datetime) -> None:
+    assert_type(blog.history, Finder[HistoryEntry[Resource]])
+    assert_type(blog.purge_history(HistoryEntry.action == "update", before=moment), int)
+    assert_type(blog.purge_history(before=5), int)
 
 
 def bucket(blog: Bucket) -> None:
@@ -214,6 +237,10 @@ def objects(tasks: Objects[Task], task: Task, some: list[Task], plan: Plan[Task]
     assert_type(tasks.sync_to(some, delete=False), Plan[Task])
     assert_type(tasks.apply(plan), BulkResult)
     assert_type(tasks.find(Task.done), Finder[Task])
+    assert_type(tasks.history("a"), Finder[HistoryEntry[Task]])
+    assert_type(tasks.history_in("b"), Finder[HistoryEntry[Stored]])
+    assert_type(tasks.snapshot(5, by="server"), list[Task])
+    assert_type(tasks.revert(task, 5), SaveResult)
     assert_type(tasks.count(), int)
     assert_type(tasks.timestamp(), int)
     assert_type(tasks.timestamp("a"), int)
@@ -253,6 +280,10 @@ def repository(tasks: Repository[Task], task: Task, some: list[Task], plan: Plan
     assert_type(tasks.sync_to(some, delete=False), Plan[Task])
     assert_type(tasks.apply(plan), BulkResult)
     assert_type(tasks.find(Task.done), Query[Task])
+    assert_type(tasks.history("a"), Query[HistoryEntry[Task]])
+    assert_type(tasks.history_in("b"), Query[HistoryEntry[Stored]])
+    assert_type(tasks.snapshot(5, by="server"), list[Task])
+    assert_type(tasks.revert(task, 5), SaveResult)
     assert_type(tasks.count(), int)
     assert_type(tasks.timestamp(), int)
     assert_type(tasks.timestamp("a"), int)
@@ -369,6 +400,10 @@ def batch_repository(tasks: BatchRepository[Task], task: Task, an_edit: Edit) ->
     assert_type(tasks.delete_all(), Outcome[int])
     assert_type(tasks.refresh(task), Outcome[bool])
     assert_type(tasks.find(Task.done), BatchQuery[Task])
+    assert_type(tasks.history("a"), BatchQuery[HistoryEntry[Task]])
+    assert_type(tasks.history_in("b"), BatchQuery[HistoryEntry[Stored]])
+    assert_type(tasks.snapshot(5, by="server"), Outcome[list[Task]])
+    assert_type(tasks.revert(task, 5), Outcome[SaveResult])
     assert_type(tasks.changes(5), Outcome[ChangeSet[Task]])
     assert_type(tasks.changeset(5, bust_cache=True), Outcome[RemoteChangeSet[Task]])
     assert_type(tasks.review(task, "to-sign", force=True), Outcome[SaveResult])

@@ -27,6 +27,7 @@ from kinto_models import (
     Edit,
     Event,
     Group,
+    HistoryEntry,
     Outcome,
     Page,
     Plan,
@@ -42,6 +43,7 @@ from kinto_models import (
     aconnect,
     col,
 )
+from kinto_models.models.stored import Stored
 from kinto_models.protocol.messages import Conversation, Operation, Request
 from tests.typing.service import Task, Title
 
@@ -95,17 +97,28 @@ async def record(task: Task, an_edit: Edit, settle: Callable[[ConflictError], Aw
     assert_type(await task.asave(on_conflict="merge"), SaveResult)
     assert_type(await task.asave(on_conflict=settle), SaveResult)
     assert_type(await task.apatch(an_edit, an_edit, title="x"), SaveResult)
+    assert_type(task.ahistory(), AsyncFinder[HistoryEntry[Task]])
+    assert_type(await task.arevert(5), SaveResult)
 
 
 async def bucket(blog: Bucket) -> None:
     assert_type(await Bucket.aget("blog"), Bucket)
     assert_type(blog.acollections, AsyncObjects[Collection])
     assert_type(blog.agroups, AsyncObjects[Group])
+    assert_type(blog.ahistory, AsyncFinder[HistoryEntry[Resource]])
+    assert_type(await blog.apurge_history(HistoryEntry.action == "update", before=5), int)
 
 
 async def collection(articles: Collection) -> None:
     assert_type(await Collection.aget("articles"), Collection)
     assert_type(articles.arecords(Task), AsyncObjects[Task])
+    assert_type(articles.ahistory(), AsyncFinder[HistoryEntry[Collection]])
+    assert_type(await articles.arevert(5), SaveResult)
+
+
+async def group(editors: Group) -> None:
+    assert_type(editors.ahistory(), AsyncFinder[HistoryEntry[Group]])
+    assert_type(await editors.arevert(5), SaveResult)
 
 
 async def review(articles: Collection, collections: AsyncObjects[Collection], tasks: AsyncObjects[Task]) -> None:
@@ -145,6 +158,10 @@ async def objects(tasks: AsyncObjects[Task], task: Task, some: list[Task], plan:
     assert_type(await tasks.sync_to(some, delete=False), Plan[Task])
     assert_type(await tasks.apply(plan), BulkResult)
     assert_type(tasks.find(Task.done), AsyncFinder[Task])
+    assert_type(tasks.history("a"), AsyncFinder[HistoryEntry[Task]])
+    assert_type(tasks.history_in("b"), AsyncFinder[HistoryEntry[Stored]])
+    assert_type(await tasks.snapshot(5, by="server"), list[Task])
+    assert_type(await tasks.revert(task, 5), SaveResult)
     assert_type(await tasks.count(), int)
     assert_type(await tasks.timestamp(), int)
     assert_type(await tasks.timestamp("a"), int)
@@ -189,6 +206,10 @@ async def repository(
     assert_type(await tasks.sync_to(some, delete=False), Plan[Task])
     assert_type(await tasks.apply(plan), BulkResult)
     assert_type(tasks.find(Task.done), AsyncQuery[Task])
+    assert_type(tasks.history("a"), AsyncQuery[HistoryEntry[Task]])
+    assert_type(tasks.history_in("b"), AsyncQuery[HistoryEntry[Stored]])
+    assert_type(await tasks.snapshot(5, by="server"), list[Task])
+    assert_type(await tasks.revert(task, 5), SaveResult)
     assert_type(await tasks.count(), int)
     assert_type(await tasks.timestamp(), int)
     assert_type(await tasks.timestamp("a"), int)

@@ -7,7 +7,7 @@ One function a class; read by mypy --strict with and without pydantic's plugin, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -36,6 +36,8 @@ from kinto_models import (
     Event,
     Expr,
     Group,
+    HistoryEntry,
+    HistoryTarget,
     IdGenerator,
     InvalidRecordError,
     InvalidRequestError,
@@ -63,6 +65,7 @@ from kinto_models import (
     col,
     edit,
     key,
+    was,
 )
 from kinto_models.models.permissions import Grants
 from kinto_models.protocol.filters import Filter, Sort
@@ -370,3 +373,37 @@ def errors(
     assert_type(wire.request, str)
     assert_type(wire.sent, bool)
     assert_type(batch.failures, tuple[tuple[Any, Exception], ...])
+
+
+def history_entry(entry: HistoryEntry[Task]) -> None:
+    assert_type(entry.id, str)
+    assert_type(entry.last_modified, int)
+    assert_type(entry.action, Literal["create", "update", "delete"])
+    assert_type(entry.date, datetime)
+    assert_type(entry.user_id, str)
+    assert_type(entry.uri, str)
+    assert_type(entry.resource_name, Literal["bucket", "collection", "group", "record"])
+    assert_type(entry.bucket_id, str)
+    assert_type(entry.collection_id, str | None)
+    assert_type(entry.group_id, str | None)
+    assert_type(entry.record_id, str | None)
+    assert_type(entry.object_id, str)
+    assert_type(entry.timestamp, int)
+    assert_type(entry.tombstone, Tombstone | None)
+    assert_type(entry.target, HistoryTarget[Task])
+    assert_type(entry.target.data, Task)
+    assert_type(entry.as_(Group), HistoryEntry[Group])
+    assert_type(entry.as_(Group).target.data.members, set[str])
+
+
+def history_target(target: HistoryTarget[Task]) -> None:
+    assert_type(target.data, Task)
+    assert_type(target.raw, dict[str, Any])
+    assert_type(target.permissions, dict[str, list[str]])
+
+
+def in_the_history() -> None:
+    assert_type(was(Task.title), Expr[str])
+    assert_type(was(col(Task.title)), Expr[str])
+    assert_type(was(Task.priority) < 3, Condition)
+    assert_type(col(HistoryEntry.uri).like("*"), Condition)
