@@ -33,7 +33,7 @@ _SETS = {"members", "read", "write", "record:create", "collection:create", "grou
 _INSIDE = {"buckets": ("groups", "collections"), "collections": ("records",)}
 
 _Content: TypeAlias = dict[str, Any]
-"""What every object of a server has, data and permissions, by its path."""
+"""What every object of a server has, data and permissions, by its path; and what was done, by its history."""
 
 
 def comparisons(document: Document) -> Iterator[Region]:
@@ -192,7 +192,11 @@ def _content(namespace: dict[str, Any]) -> _Content:
         answer, _headers = namespace["old"].session.request("get", path)
         return answer
 
-    return dict(walk("/buckets"))
+    def history(bucket: str) -> list[str]:
+        return sorted(f"{entry['action']} {entry['uri']}" for entry in get(f"{bucket}/history")["data"])
+
+    objects = dict(walk("/buckets"))
+    return {**objects, "history": [history(path) for path in objects if path.count("/") == 2]}
 
 
 def _plain(value: Any, content: _Content) -> Any:
