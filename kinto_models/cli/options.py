@@ -22,6 +22,9 @@ from kinto_models.transports.base import Timeout
 __all__ = ["Option", "usual"]
 
 
+_OFF: Final = ("0", "false", "no", "off")
+
+
 @dataclass(frozen=True)
 class Option:
     """One option.
@@ -69,8 +72,12 @@ class Option:
         return value.content if isinstance(value, Variable) else value
 
     def fallback(self) -> Any:
-        """What it is where it is not given: the variable, not read yet, or else the default."""
+        """What it is where it is not given: the variable, not read yet, or else the default. Of a switch, any variable
+        turns it on that does not say that it is off.
+        """
         text = os.environ.get(self.variable) if self.variable else None
+        if not self.metavar:
+            return self.default if (text or "0").lower() in _OFF else self.switch
         return Variable(self.variable or "", text) if text else self.default
 
     def prefixed(self, prefix: str) -> Self:
@@ -147,6 +154,13 @@ _TABLE: Final = (
         metavar="SECONDS",
         parse=_timeout,
         variable="KINTO_TIMEOUT",
+    ),
+    Option(
+        "dry_run",
+        ("--dry-run",),
+        "Read, and write nothing",
+        switch=True,
+        variable="KINTO_DRY_RUN",
     ),
     Option("verbosity", ("-v", "--verbose"), "Say what is done", group="messages", switch=logging.INFO),
     Option("verbosity", ("-q", "--quiet"), "Say only what is fatal", group="messages", switch=logging.CRITICAL),

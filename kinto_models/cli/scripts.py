@@ -8,10 +8,14 @@ from collections.abc import Callable, Collection
 from itertools import groupby
 from typing import Any
 
+from typing_extensions import Unpack
+
 from kinto_models.cli.credentials import Credentials, ServerAddress
 from kinto_models.cli.options import Option, usual
 from kinto_models.client import AsyncClient, Client
 from kinto_models.errors import NoClientError
+from kinto_models.transports.auth import Auth
+from kinto_models.transports.options import Options
 
 __all__ = ["add_options", "async_client_from", "client_from", "setup_logging"]
 
@@ -24,7 +28,7 @@ def add_options(
     """Adds the options that a script needs to reach a server, and returns the parser.
 
     They are ``-s/--server``, ``-a/--auth``, ``-b/--bucket``, ``-c/--collection``, ``--retry``, ``--timeout``,
-    ``-v/--verbose``, ``-q/--quiet`` and ``-D/--debug``. What is not given is read from ``KINTO_SERVER``,
+    ``--dry-run``, ``-v/--verbose``, ``-q/--quiet`` and ``-D/--debug``. What is not given is read from ``KINTO_SERVER``,
     ``KINTO_AUTH``, ``KINTO_BUCKET`` and so on, and only the names of these are in the help. In the namespace are the
     same names, and ``verbosity``, a level of ``logging`` or None. ``args.auth`` shows no secret.
 
@@ -49,7 +53,7 @@ def add_options(
 def _keywords(option: Option) -> dict[str, Any]:
     described = option.described.replace("%", "%%")
     if not option.metavar:
-        return {"action": "store_const", "const": option.switch, "default": option.default, "help": described}
+        return {"action": "store_const", "const": option.switch, "default": option.fallback(), "help": described}
     fallback = option.fallback()
     return {
         "metavar": option.metavar,
@@ -70,7 +74,7 @@ def _reader(option: Option) -> Callable[[str], Any]:
     return read
 
 
-def client_from(args: Namespace, *, prefix: str = "", **options: Any) -> Client:
+def client_from(args: Namespace, *, prefix: str = "", **options: Unpack[Options]) -> Client:
     """A client as the options say; asks for the password where ``--auth`` has none.
 
     Parameters:
@@ -82,33 +86,37 @@ def client_from(args: Namespace, *, prefix: str = "", **options: Any) -> Client:
         NoClientError: no server; or no password, and no terminal to ask for it.
         ValueError: credentials that cannot be read.
     """
-    url, told = _told(args, prefix)
-    return Client(url, **{**options, **told})
+    url, auth, told = _told(args, prefix, options)
+    return Client(url, auth=auth, **told)
 
 
-def async_client_from(args: Namespace, *, prefix: str = "", **options: Any) -> AsyncClient:
+def async_client_from(args: Namespace, *, prefix: str = "", **options: Unpack[Options]) -> AsyncClient:
     """An async client as the options say: see ``client_from()``. Asks for the password before it returns.
 
     Raises:
         MissingExtraError: aiohttp is not installed; ``pip install "kinto-models[async]"``.
     """
-    url, told = _told(args, prefix)
-    return AsyncClient(url, **{**options, **told})
+    url, auth, told = _told(args, prefix, options)
+    return AsyncClient(url, auth=auth, **told)
 
 
-def _told(args: Namespace, prefix: str) -> tuple[str, dict[str, Any]]:
-    told: dict[str, Any] = {
-        name: getattr(args, f"{prefix}_{name}" if prefix else name, None)
-        for name in ("server", "auth", "retry", "timeout")
-    }
-    server = told.pop("server")
-    if not server:
-        flag = f"--{prefix}-server" if prefix else "--server"
-        raise NoClientError(f"which server? Give {flag}, or set KINTO_{f'{prefix}_'.upper() if prefix else ''}SERVER")
+def _told(args: Namespace, prefix: str, options: Options) -> tuple[str, Auth, Options]:
+    def typed(name: str) -> Any:
+        return getattr(args, f"{prefix}_{name}" if prefix else name, None)
+
+    if not (server := typed("server")):
+        flag, variable = (f"--{prefix}-server", f"{prefix.upper()}_SERVER") if prefix else ("--server", "SERVER")
+        raise NoClientError(f"which server? Give {flag}, or set KINTO_{variable}")
     address = server if isinstance(server, ServerAddress) else ServerAddress(server)
-    credentials = _credentials(address, told.pop("auth"))
-    auth = credentials.known() if isinstance(credentials, Credentials) else credentials
-    return str(address), {**{name: value for name, value in told.items() if value is not None}, "auth": auth}
+    credentials = _credentials(address, typed("auth"))
+    auth: Auth = credentials.known() if isinstance(credentials, Credentials) else credentials
+    told: dict[str, Any] = {
+        "retry": typed("retry"),
+        "timeout": typed("timeout"),
+        "dry_run": getattr(args, "dry_run", None),  # of all servers
+    }
+    merged: Any = {**options, **{name: value for name, value in told.items() if value is not None}}
+    return str(address), auth, merged
 
 
 def _credentials(server: ServerAddress, auth: Any) -> Any:

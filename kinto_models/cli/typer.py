@@ -72,7 +72,7 @@ def _parameter_name(option: Option) -> str:
 
 def _namespace(options: Sequence[Option], values: dict[str, Any]) -> Namespace:
     """The values under the names that argparse gives them. Of several switches the one that says most counts."""
-    args = Namespace(**{option.name: option.default for option in options})
+    args = Namespace(**{option.name: None if option.metavar else option.fallback() for option in options})
     for option in options:
         value = values[_parameter_name(option)]
         if option.required and value is None:

@@ -118,7 +118,7 @@ async def test_so_does_an_async_one(parse: Any, server: EmbeddedServer) -> None:
 
 def test_nothing_but_the_server_is_needed(parse: Any) -> None:
     args = parse("-s", SERVER)
-    assert vars(args) == dict.fromkeys(("auth", "bucket", "collection", "retry", "timeout", "verbosity")) | {
+    assert vars(args) == dict.fromkeys(("auth", "bucket", "collection", "retry", "timeout", "dry_run", "verbosity")) | {
         "server": SERVER
     }
     client = client_from(args)
@@ -258,6 +258,26 @@ def test_an_option_that_does_not_exist_is_not_left_out(parse: Any) -> None:
         parse(without=["bukcet"])
     with pytest.raises(TypeError, match="bukcet"):
         parse(bukcet="blog")
+
+
+@pytest.mark.parametrize(
+    ("variable", "typed", "dry"),
+    [
+        ("", [], False),
+        ("0", [], False),
+        ("No", [], False),
+        ("1", [], True),
+        ("yes", [], True),
+        ("", ["--dry-run"], True),
+    ],
+)
+def test_a_dry_run_writes_nothing(
+    parse: Any, kinto: Client, monkeypatch: pytest.MonkeyPatch, variable: str, typed: list[str], *, dry: bool
+) -> None:
+    monkeypatch.setenv("KINTO_DRY_RUN", variable)
+    with client_from(parse("-s", kinto.url, "-a", "alice:s3cret", *typed)) as client:
+        client.bucket("another").save()
+    assert ("another" in {bucket.id for bucket in kinto.buckets.find()}) is not dry
 
 
 def test_options_of_the_client_that_are_not_typed_are_the_scripts() -> None:

@@ -25,7 +25,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _JSON: Final = Option("json", ("--json",), "Write JSON, for programs", group="messages", switch=True)
-ONE_SERVER: Final = (*usual(without=("bucket", "collection")), _JSON)
+ONE_SERVER: Final = (*usual(without=("bucket", "collection", "dry_run")), _JSON)
 """The options of a command that needs one server."""
 
 _EPILOG: Final = (
