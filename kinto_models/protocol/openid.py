@@ -74,13 +74,22 @@ def _providers(told: bytes) -> list[Provider]:
     try:
         openid = json.loads(told)["capabilities"].get("openid")
         listed = openid["providers"] if openid else []
-        found = [Provider(each["name"], each["auth_path"], each.get("header_type") or "Bearer") for each in listed]
+        found = [
+            Provider(_text(each["name"]), _text(each["auth_path"]), _text(each.get("header_type") or "Bearer"))
+            for each in listed
+        ]
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         raise InvalidAnswerError("GET /: the server does not tell its OpenID providers as Kinto does") from None
     # The address of a login is handed to the browser: it must not become one of another host.
-    if not all(isinstance(each.path, str) and each.path.startswith("/") for each in found):
+    if not all(each.path.startswith("/") for each in found):
         raise InvalidAnswerError("GET /: the login of an OpenID provider is no path of this server")
     return found
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
 
 
 def is_user(told: bytes) -> bool:
