@@ -10,7 +10,7 @@ from kinto_models.errors import InvalidIdError
 from kinto_models.protocol import paths
 from kinto_models.protocol.paths import Plural, check_id
 
-__all__ = ["ANY_ID", "Place", "Spot", "place_of", "spot_of"]
+__all__ = ["ANY_ID", "Place", "Spot", "place_of", "short", "spot_of"]
 
 ANY_ID: Final = "[^/]+"
 """Ids that are the server's own business, such as those of accounts."""
@@ -83,3 +83,11 @@ def _path(text: str) -> Place:
         raise ValueError("a path of Kinto's, such as /buckets/blog/groups")
     object_id = parts.pop() if len(parts) % 2 == 0 else None
     return Place(paths.custom("".join(f"/{quote(part, safe='')}" for part in parts), ANY_ID), object_id)
+
+
+def short(uri: str) -> str:
+    """Kinto's path of an object as people write it, where it has such a form."""
+    parts = uri.strip("/").split("/")
+    if len(parts) % 2 == 0 and parts[::2] == ["buckets", "collections", "records"][: len(parts[::2])]:
+        return "/".join(parts[1::2])
+    return uri

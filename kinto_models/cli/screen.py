@@ -7,6 +7,7 @@ terminal or turn the direction of writing is written out.
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from datetime import datetime, timezone
@@ -14,9 +15,10 @@ from typing import Any, Final
 
 from rich.console import Console, RenderableType
 from rich.highlighter import JSONHighlighter
+from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Screen", "compact", "moment", "shown"]
+__all__ = ["Screen", "as_json", "columns", "compact", "moment", "shown"]
 
 _JOINERS: Final = "\u00a0\u200c\u200d\u3000"
 """Neither letters nor harmful: spaces, and what words and emoji are put together with."""
@@ -57,6 +59,14 @@ def as_json(value: Any, *, indent: int | None = None) -> str:
     utf8 = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
     text = json.dumps(value, ensure_ascii=not utf8, indent=indent)
     return _BEYOND_ASCII.sub(lambda found: found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1], text)
+
+
+def columns(*headings: str) -> Table:
+    """A table with a line for each object; what does not fit is cut off."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", caption_justify="left")
+    for heading in headings:
+        table.add_column(heading, no_wrap=True, overflow="ellipsis")
+    return table
 
 
 class Screen:
@@ -104,6 +114,6 @@ class Screen:
 
 def _console(*, stderr: bool) -> Console:
     console = Console(stderr=stderr, markup=False, emoji=False, highlight=False)
-    if not console.is_terminal:
+    if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _WIDE
     return console

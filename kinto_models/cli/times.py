@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-__all__ = ["Since", "timestamp_of"]
+__all__ = ["Before", "Since", "timestamp_of"]
 
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -41,4 +41,6 @@ Since = Annotated[
         rich_help_panel="Lists",
     ),
 ]
-"""The option of commands that list what happened."""
+Before = Annotated[
+    str, typer.Option("--before", metavar="WHEN", help="Only what is older than that.", rich_help_panel="Lists")
+]

@@ -39,7 +39,7 @@ def test_it_says_its_version_and_helps(command: Command) -> None:
     assert command("--version").out == f"kinto-models {__version__}\n"
     helped = command("--help")
     assert helped.status == Status.DONE
-    for name in ("info", "ls", "get"):
+    for name in ("info", "ls", "get", "history"):
         assert re.search(rf"│ {name} ", helped.out)
         own = command(name, "--help")
         assert own.status == Status.DONE
@@ -69,6 +69,9 @@ def test_without_a_command_it_helps_and_fails(command: Command) -> None:
         (["get", "blog/articles/a1", "--limit", "3"], Status.USAGE),
         (["get", "blog/articles/nobody"], Status.NOT_FOUND),
         (["get", "blog/nowhere"], Status.NOT_FOUND),
+        (["history", "blog", "--action", "undo"], Status.USAGE),
+        (["history", "blog", "--since", "soon"], Status.USAGE),
+        (["history", "/accounts/alice"], Status.USAGE),
         (["ls", "blog/nowhere"], Status.NOT_FOUND),
         (["get", "secret"], Status.NOT_ALLOWED),
         (["get", "blog", "--auth", "alice:wrong"], Status.NOT_ALLOWED),

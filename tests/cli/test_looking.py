@@ -10,7 +10,9 @@ import pytest
 from kinto_models import Client
 from kinto_models.cli.commands.ls import _buckets
 from kinto_models.cli.places import Place, Spot, place_of, spot_of
+from kinto_models.cli.status import Status
 from kinto_models.cli.times import timestamp_of
+from kinto_models.embedded import EmbeddedServer
 from kinto_models.protocol import paths
 from tests.cli.conftest import Command
 from tests.conftest import Wire
@@ -147,6 +149,57 @@ def test_get_shows_the_fields_that_are_asked_for(command: Command) -> None:
 def test_get_lists_what_is_young(command: Command) -> None:
     assert len(command("get", "blog/articles/", "--since", "1h", "--json").lines) == 120
     assert command("get", "blog/articles/", "--since", str(round(time.time() * 1000) + 1000), "--json").lines == []
+
+
+def test_history_tells_who_did_what(command: Command) -> None:
+    done = command("history", "blog/articles/a7", width=200)
+    row = re.split(r"  +", done.out.splitlines()[1].strip())
+    assert row[1:4] == ["account:alice", "create", "blog/articles/a7"]
+    assert row[4].startswith('{"title": "Title 7"')
+    assert all(len(line) <= 60 for line in command("history", "blog", width=60).out.splitlines())
+
+
+def test_history_for_programs(command: Command) -> None:
+    (entry,) = command("history", "blog/articles/a7", "--json").lines
+    assert (entry["action"], entry["user_id"]) == ("create", "account:alice")
+    assert entry["uri"] == "/buckets/blog/collections/articles/records/a7"
+    assert entry["target"]["data"]["title"] == "Title 7"
+    assert entry["target"]["permissions"] == {"write": ["account:alice"]}
+
+
+@pytest.mark.parametrize(
+    ("typed", "number"),
+    [
+        (["blog/articles"], 121),
+        (["blog/articles", "--limit", "3"], 3),
+        (["blog/articles", "--user", "alice"], 121),
+        (["blog/articles", "--user", "account:alice"], 121),
+        (["blog/articles", "--user", "bob"], 0),
+        (["blog/drafts", "--action", "update"], 1),
+        (["blog/drafts", "--action", "create"], 1),
+        (["blog/articles", "--since", "1h"], 121),
+        (["blog/articles", "--before", "1h"], 0),
+        (["/buckets/blog/collections/articles/records/a7"], 1),
+    ],
+)
+def test_history_is_narrowed_down(command: Command, typed: list[str], number: int) -> None:
+    assert len(command("history", *typed, "--json").lines) == number
+
+
+def test_history_of_nothing_says_so_beside_the_result(command: Command) -> None:
+    done = command("history", "blog", "--user", "bob")
+    assert (done.status, done.out, done.err) == (0, "", "nothing\n")
+
+
+def test_without_the_plugin_the_error_names_it(command: Command) -> None:
+    server = EmbeddedServer({"alice": "s3cret"}, {"kinto.includes": "kinto.plugins.accounts"})
+    try:
+        Client(server.url, auth=("alice", "s3cret")).bucket("blog").save()
+        done = command("history", "blog", server=server.url)
+    finally:
+        server.stop()
+    assert done.status == Status.FAILED
+    assert "kinto.plugins.history" in done.err
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from kinto_models.cli.commands import get, info, ls
+from kinto_models.cli.commands import get, history, info, ls
 from kinto_models.cli.commands.base import app
 
-__all__ = ["app", "get", "info", "ls", "run"]
+__all__ = ["app", "get", "history", "info", "ls", "run"]
 
 
 def run() -> int:

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Annotated, Any, Concatenate, Final, ParamSpec, TypeVar
 
 import typer
+from rich.console import RenderableType
 
 from kinto_models.cli.options import Option, usual
 from kinto_models.cli.screen import Screen
@@ -18,13 +19,27 @@ from kinto_models.cli.status import Status, told
 from kinto_models.cli.typer import with_these
 from kinto_models.client import Client
 from kinto_models.errors import KintoError
+from kinto_models.models.interface import Finder
 
-__all__ = ["ONE_SERVER", "Run", "app", "command", "typed"]
+__all__ = ["ONE_SERVER", "Limit", "Run", "app", "command", "typed"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _JSON: Final = Option("json", ("--json",), "Write JSON, for programs", group="messages", switch=True)
+_ROWS: Final = 50
+"""Objects that people are shown where they say no limit."""
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        "--limit",
+        min=1,
+        metavar="N",
+        help=f"At most so many. If not given: {_ROWS}, and all of them as JSON.",
+        rich_help_panel="Lists",
+    ),
+]
+"""The option of commands that list something."""
 ONE_SERVER: Final = (*usual(without=("bucket", "collection", "dry_run")), _JSON)
 """The options of a command that needs one server."""
 
@@ -79,6 +94,27 @@ class Run:
             if isinstance(error, KintoError):
                 raise
             raise typer.BadParameter(str(error), param_hint=f"--{prefix}-auth" if prefix else "--auth") from None
+
+    def listed(
+        self,
+        found: Finder[T],
+        limit: int | None,
+        as_json: Callable[[T], Any],
+        table: Callable[[list[T]], RenderableType],
+    ) -> None:
+        """Writes a list: a line of JSON for each, or a table, of the first few where no limit is said."""
+        if self.screen.machine:
+            for each in found.limit(limit) if limit else found:
+                self.screen.line(as_json(each))
+            return
+        most = limit or _ROWS
+        rows = found.limit(most).all()
+        if rows:
+            self.screen.show(table(rows))
+        else:
+            self.screen.note("nothing")
+        if limit is None and len(rows) == _ROWS and (total := found.count()) > _ROWS:
+            self.screen.note(f"the first {_ROWS} of {total:,}: see --limit and --json")
 
     def end(self, status: Status) -> None:
         """Ends the command, unless all is done."""

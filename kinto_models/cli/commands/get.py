@@ -12,14 +12,13 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from kinto_models.cli.commands.base import Run, command, typed
+from kinto_models.cli.commands.base import Limit, Run, command, typed
 from kinto_models.cli.places import ANY_ID, place_of
-from kinto_models.cli.screen import compact, moment, shown
+from kinto_models.cli.screen import columns, compact, moment, shown
 from kinto_models.cli.times import Since, timestamp_of
 from kinto_models.client import Client
 from kinto_models.models.expressions import Condition, key
 from kinto_models.models.ids import UUID4Ids
-from kinto_models.models.interface import Finder
 from kinto_models.models.record import Record
 from kinto_models.protocol import operations
 from kinto_models.protocol.filters import Filter, Operator
@@ -38,8 +37,6 @@ _OPERATORS: Final = {
     ">=": Operator.MIN,
     "~": Operator.LIKE,
 }
-_ROWS: Final = 50
-"""Objects that people are shown where they say no limit."""
 _COLUMN: Final = 18
 """Characters of a terminal's width that a column is worth."""
 _OWN: Final = ("id", "last_modified")
@@ -86,12 +83,7 @@ def get(  # noqa: PLR0913  # each is an option
     sort: Annotated[
         str, typer.Option(metavar="FIELDS", help="By these: -due,title; the latest first.", rich_help_panel="Lists")
     ] = "",
-    limit: Annotated[
-        int | None,
-        typer.Option(
-            min=1, metavar="N", help=f"At most so many; {_ROWS} if not given, all as JSON.", rich_help_panel="Lists"
-        ),
-    ] = None,
+    limit: Limit = None,
     since: Since = "",
     fields: Annotated[
         str, typer.Option(metavar="FIELDS", help="Only these columns: title,due.", rich_help_panel="Lists")
@@ -122,7 +114,14 @@ def get(  # noqa: PLR0913  # each is an option
         found = kinto.repository(_class_of(place.plural)).find(*conditions)
         found = found.sort(*keys) if keys else found
         found = found.since(start) if start is not None else found
-        _list(run, found, limit, fields.split(",") if fields else None)
+        asked = fields.split(",") if fields else None
+        width = run.screen.out.width
+        run.listed(
+            found,
+            limit,
+            lambda each: _data(each, asked),
+            lambda rows: _table([_data(each, asked) for each in rows], asked, width),
+        )
 
 
 class _AnyIds(UUID4Ids):
@@ -151,19 +150,6 @@ def _object(run: Run, kinto: Client, plural: Plural, object_id: str) -> None:
         run.screen.show(Text.assemble((f"{shown(name)}: ", "dim"), shown(", ".join(principals))))
 
 
-def _list(run: Run, found: Finder[Record], limit: int | None, fields: list[str] | None) -> None:
-    most = limit if run.screen.machine else limit or _ROWS
-    objects = (_data(each, fields) for each in (found.limit(most) if most else found))
-    if run.screen.machine:
-        for each in objects:
-            run.screen.line(each)
-        return
-    rows = list(objects)
-    run.screen.show(_table(rows, fields, run.screen.out.width))
-    if limit is None and len(rows) == _ROWS and (total := found.count()) > _ROWS:
-        run.screen.note(f"the first {_ROWS} of {total:,}: see --limit and --json")
-
-
 def _data(each: Record, fields: list[str] | None) -> dict[str, Any]:
     data = each.model_dump(mode="json", by_alias=True)
     if type(each).__kinto__.path == _ACCOUNTS:
@@ -176,18 +162,9 @@ def _table(rows: list[dict[str, Any]], fields: list[str] | None, width: int) -> 
     names = list(dict.fromkeys(name for row in rows for name in row if name not in _OWN)) if fields is None else fields
     shown_names = names if fields is not None else list(islice(names, max(1, width // _COLUMN - len(_OWN))))
     left = [shown(name) for name in names if name not in shown_names]
-    table = Table(
-        box=None,
-        pad_edge=False,
-        padding=(0, 2, 0, 0),
-        header_style="dim",
-        caption=f"also: {', '.join(left)}" if left else None,
-        caption_justify="left",
-    )
-    table.add_column("id", style="cyan", no_wrap=True)
-    table.add_column("last modified (UTC)", style="dim", no_wrap=True)
-    for name in shown_names:
-        table.add_column(shown(name), no_wrap=True, overflow="ellipsis")
+    table = columns("id", "last modified (UTC)", *map(shown, shown_names))
+    table.columns[0].style, table.columns[1].style = "cyan", "dim"
+    table.caption = f"also: {', '.join(left)}" if left else None
     for row in rows:
         values: Iterable[str] = (compact(row.get(name)) for name in shown_names)
         table.add_row(shown(row["id"]), moment(row.get("last_modified")), *values)
