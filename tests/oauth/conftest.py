@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from queue import Queue
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 import pytest
@@ -26,11 +27,15 @@ class Browser:
     """Goes wherever it is sent, as a browser does, and keeps where it was and what it was shown."""
 
     opened: list[str] = field(default_factory=list)
-    shown: list[requests.Response] = field(default_factory=list)
+    _shown: Queue[requests.Response] = field(default_factory=Queue)
 
     def __call__(self, address: str) -> None:
         self.opened.append(address)
-        self.shown.append(requests.get(address, timeout=10))
+        self._shown.put(requests.get(address, timeout=10))
+
+    def page(self) -> requests.Response:
+        """The next page that it was shown in the end; whoever signed in may hear of that first."""
+        return self._shown.get(timeout=10)
 
 
 @pytest.fixture

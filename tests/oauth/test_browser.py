@@ -112,7 +112,7 @@ def test_the_page_in_the_end_says_that_the_window_can_be_closed_and_has_no_token
     open_client: Open, url: str, provider: Provider, browser: Browser
 ) -> None:
     open_client(url, auth=BrowserOAuth(open_browser=browser)).run(COUNT)
-    (page,) = browser.shown
+    page = browser.page()
     assert page.status_code == 200
     assert "can be closed" in page.text
     assert page.url == f"http://{urlsplit(callback_of(browser.opened[0])).netloc}/signed-in"  # which is in the history
@@ -217,7 +217,7 @@ def test_a_provider_that_refuses_is_an_error_in_its_words(
     provider.denies = {"error": "access_denied", "error_description": "Not you,\x1b[31m élise"}
     with pytest.raises(LoginError, match=r"^the provider refused the login: access_denied: Not you, \[31m élise$"):
         open_client(url, auth=BrowserOAuth(open_browser=browser)).run(COUNT)
-    assert "can be closed" in browser.shown[0].text
+    assert "can be closed" in browser.page().text
 
 
 @pytest.mark.parametrize(
@@ -712,7 +712,7 @@ def test_no_log_error_repr_or_pickle_shows_the_token(
     shown += [record.getMessage() for record in ours] + [*capsys.readouterr()]
     (token,) = provider.tokens
     encoded = b64encode(f'{{"access_token": "{token}"'.encode()).decode()[:40]  # as it is in the address
-    assert encoded in browser.shown[0].history[-1].url
+    assert encoded in browser.page().history[-1].url
     assert not any(secret in text for secret in (token, encoded) for text in shown)
 
 
