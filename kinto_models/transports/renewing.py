@@ -10,7 +10,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from math import inf
 from time import time
@@ -19,7 +19,7 @@ from typing import Any, Final, NoReturn, TypeAlias, TypeVar
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
-from kinto_models.errors import LoginError, TransportError
+from kinto_models.errors import LoginError, ServerError, TransportError
 from kinto_models.protocol.messages import Operation, Request, Response
 from kinto_models.protocol.openid import is_user
 from kinto_models.protocol.operations import hello
@@ -129,12 +129,13 @@ class Credentials:
             if token is not None and not token.expired and token is not refused:
                 return token
             if self._attempt is None:
-                self._attempt = Attempt(self._left)
+                attempt = Attempt(self._left)
                 doubted = token if token is not None and not token.expired else None
                 # A daemon: the end of the process does not wait for somebody to sign in.
                 threading.Thread(
-                    target=self._work, args=(self._attempt, doubted), name="kinto_models login", daemon=True
+                    target=self._work, args=(attempt, doubted), name="kinto_models login", daemon=True
                 ).start()
+                self._attempt = attempt
             self._attempt.waiting += 1
             return self._attempt
 
@@ -170,11 +171,12 @@ class Credentials:
             if doubted is not None and _is_taken(transport, doubted):
                 return doubted
             token = self._obtain(transport, attempt.answer)
-            if not _is_taken(transport, token):
-                raise LoginError(
-                    "the server does not take the token that the provider gave: it cannot ask the provider about it, "
-                    "or its settings want another word before a token than it tells: see the parameter scheme"
-                )
+            with suppress(TransportError, ServerError):  # nobody should have to sign in again for that
+                if not _is_taken(transport, token):
+                    raise LoginError(
+                        "the server does not take the token that the provider gave: it cannot ask the provider about "
+                        "it, or its settings want another word before a token than it tells: see the parameter scheme"
+                    )
             return token
 
 

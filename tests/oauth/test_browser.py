@@ -47,7 +47,7 @@ from kinto_models.protocol import operations, paths
 from kinto_models.protocol.filters import Query
 from kinto_models.protocol.messages import Operation, Request, Response
 from kinto_models.transports.renewing import Token
-from tests.faults import Answer, Bench, Cut
+from tests.faults import Answer, Bench, Cut, Fault
 from tests.oauth.conftest import CORP, Browser
 from tests.oauth.provider import SUBJECT
 
@@ -135,6 +135,19 @@ def test_a_server_that_does_not_take_the_token_is_told_at_once_and_not_at_the_ne
     kinto = open_client(url, auth=BrowserOAuth("corp", open_browser=browser))
     with pytest.raises(LoginError, match="parameter scheme"):
         kinto.run(COUNT)
+    assert len(browser.opened) == 1
+
+
+@pytest.mark.parametrize("fault", [Cut("answer"), Answer(503)])
+def test_a_connection_that_breaks_after_the_login_makes_nobody_sign_in_again(
+    open_client: Open, url: str, browser: Browser, fault: Fault
+) -> None:
+    with Bench(url) as bench:
+        kinto = open_client(bench.url, auth=BrowserOAuth(open_browser=browser))
+        # Which providers there are, whether a login may begin, its two steps in the browser, and who is signed in.
+        plan = bench.plan(fault, on="GET", nth=5)
+        assert kinto.run(COUNT) >= 0
+    assert plan.met == 1
     assert len(browser.opened) == 1
 
 
