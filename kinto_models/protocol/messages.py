@@ -6,13 +6,14 @@ sends it adds the rest. That is also why an error or a log line may name a reque
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 __all__ = [
     "Ahead",
+    "Body",
     "Call",
     "Conversation",
     "Emit",
@@ -21,15 +22,18 @@ __all__ = [
     "Raised",
     "Request",
     "Response",
+    "Sink",
     "Started",
     "Step",
     "Stream",
+    "Transfer",
     "call",
     "called",
     "drain",
     "fail",
     "hand",
     "send",
+    "work",
 ]
 
 T = TypeVar("T")
@@ -38,6 +42,50 @@ U = TypeVar("U")
 _NO_HEADERS: Mapping[str, str] = {}
 _IDEMPOTENT: Final = ("GET", "HEAD", "PUT", "DELETE")
 _CONDITIONS: Final = frozenset({"If-Match", "If-None-Match"})
+
+
+class Body(Protocol):
+    """What is sent in pieces, and may be sent again: each iteration begins at its beginning."""
+
+    def __len__(self) -> int:
+        """All of it, in bytes."""
+        ...
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+
+class Sink(Protocol):
+    """What the body of an answer goes to, piece by piece.
+
+    Attributes:
+        bounded: whether it may be no larger than an answer that is kept in memory.
+    """
+
+    bounded: bool
+
+    def begin(self) -> None:
+        """A body begins; what came of an earlier try counts no more."""
+        ...
+
+    def write(self, piece: bytes, /) -> object:
+        """Takes the next bytes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """What of a request, or of its answer, is not kept in memory.
+
+    Attributes:
+        body: what is sent.
+        sink: where the body of a 200 goes, decompressed.
+        root: the absolute address that the target is relative to, where that is not the server's root. It gets
+            credentials, and the headers of the client, on the server's own origin only.
+    """
+
+    body: Body | None = None
+    sink: Sink | None = None
+    root: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +97,20 @@ class Request:
         target: path and query, already quoted, relative to the server's root (``/buckets/blog?_limit=3``).
         headers: those of this request only; the transport adds credentials and its own.
         body: bytes of JSON, or None.
+        transfer: a file that goes with it or comes of it, or None.
     """
 
     method: str
     target: str
     headers: Mapping[str, str] = field(default_factory=lambda: _NO_HEADERS)
     body: bytes | None = field(default=None, repr=False)
+    transfer: Transfer | None = field(default=None, repr=False)
 
     @property
     def line(self) -> str:
-        """Method and path, for errors and logs: no query, no headers, no body."""
-        return f"{self.method} {self.target.partition('?')[0]}"
+        """Method and path, for errors and logs: no query, no headers, no body. With the host, where it is another."""
+        root = "" if self.transfer is None else self.transfer.root or ""
+        return f"{self.method} {root}{self.target.partition('?')[0]}"
 
     @property
     def safe(self) -> bool:
@@ -154,9 +205,11 @@ class Call:
 
     Attributes:
         function: takes nothing.
+        blocks: whether it may take long, such as what reads a file: an event loop calls it in a thread.
     """
 
     function: Callable[[], object]
+    blocks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +265,12 @@ def send(operation: Operation[T]) -> Conversation[T]:
 def call(function: Callable[..., object], *args: object) -> Conversation[Any]:
     """A function of the user's as a part of a conversation."""
     return (yield Call(partial(function, *args)))
+
+
+def work(function: Callable[..., T], *args: object) -> Conversation[T]:
+    """A function that may take long, such as one that reads a file, as a part of a conversation."""
+    result: T = yield Call(partial(function, *args), blocks=True)
+    return result
 
 
 def called(step: Call) -> object:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from kinto_models.errors import AnswerTooLargeError, BackoffError, TLSError, TransportError
-from kinto_models.protocol.messages import Operation, Pause, Request, Response
+from kinto_models.protocol.messages import Operation, Pause, Raised, Request, Response
 from kinto_models.protocol.refusals import backoff_of, is_kintos, retry_after, uncertain
 
 __all__ = ["DEFAULT_POLICY", "Attempts", "Pacing", "RetryPolicy", "attempts"]
@@ -212,7 +212,8 @@ def attempts(operation: Operation[T], pacing: Pacing) -> Attempts[T]:
             pause = pacing.next(attempt, operation, outcome, began)
         except Exception as error:  # no more is sent: a closed client, no login, a Backoff, a policy of the user's own
             if doubt:
-                raise uncertain(request, error) from error
+                cause = error.error if isinstance(error, Raised) else error  # what is to be sent cannot be read again
+                raise uncertain(request, cause) from cause
             raise
         if pause is None:
             break

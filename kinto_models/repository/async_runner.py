@@ -85,7 +85,7 @@ class AsyncRunner:
                     response = await self.transport.send(step)
                 except TransportError as error:
                     step = flow.send(error)
-                except KintoError as error:  # the client was closed, or nobody signed in
+                except (KintoError, Raised) as error:  # the client was closed, nobody signed in, a file failed
                     step = flow.throw(error)
                 else:
                     heed(response)
@@ -93,6 +93,8 @@ class AsyncRunner:
         except StopIteration as done:
             result: T = done.value
             return result
+        except Raised as raised:
+            raise raised.error from raised.error.__cause__
 
     async def converse(self, conversation: Conversation[T]) -> T:
         """Runs the operations that a conversation yields, and returns what it returns."""
@@ -147,7 +149,7 @@ class AsyncRunner:
             note_pause("batch", step)
             return await self._sleep(step.seconds)
         if isinstance(step, Call):
-            result = step.function()
+            result = await asyncio.to_thread(step.function) if step.blocks else step.function()
             return await result if isinstance(result, Awaitable) else result
         return await step.future if isinstance(step, Started) else await self.run(step)
 

@@ -92,7 +92,7 @@ class Runner:
                     response = self.transport.send(step)
                 except TransportError as error:
                     step = flow.send(error)
-                except KintoError as error:  # the client was closed, or nobody signed in
+                except (KintoError, Raised) as error:  # the client was closed, nobody signed in, a file failed
                     step = flow.throw(error)
                 else:
                     heed(response)
@@ -100,6 +100,8 @@ class Runner:
         except StopIteration as done:
             result: T = done.value
             return result
+        except Raised as raised:
+            raise raised.error from raised.error.__cause__
 
     def converse(self, conversation: Conversation[T]) -> T:
         """Runs the operations that a conversation yields, and returns what it returns."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 import zlib
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -29,10 +30,11 @@ from kinto_models.errors import (
     TLSError,
     TransportError,
 )
-from kinto_models.protocol.messages import Request, Response
+from kinto_models.protocol.messages import Raised, Request, Response
 from kinto_models.transports.base import Connection
 from kinto_models.transports.bodies import Body, TooLargeError
 from kinto_models.transports.deadlines import ASKED, Asked, Deadlines
+from kinto_models.transports.exchange import EXCHANGE
 from kinto_models.transports.words import CLOSED, NO_COPY, failed, given_up, too_large, too_slow
 
 __all__ = ["AiohttpTransport", "translate"]
@@ -104,9 +106,11 @@ def translate(error: Exception, request: Request, *, sent: bool = True) -> Trans
     return failed(ours, request, named, sent=sent)
 
 
-async def _counted(answer: aiohttp.ClientResponse, limit: int | None) -> bytes:
+async def _counted(
+    answer: aiohttp.ClientResponse, limit: int | None, pour: Callable[[bytes], object] | None = None
+) -> bytes:
     length = None if answer.content.is_eof() else answer.content_length  # a HEAD has no body
-    body = Body(answer.headers.get("Content-Encoding", ""), limit, length)
+    body = Body(answer.headers.get("Content-Encoding", ""), limit, length, pour)
     while piece := await answer.content.readany():
         body.add(piece)
     return body.whole()
@@ -121,6 +125,7 @@ class AiohttpTransport:
                 raise ValueError(f"the header {name!r} holds what is not ASCII, which aiohttp cannot send")
         self._connection = connection
         self._proxy = select_proxy(connection.root, dict(connection.proxies))
+        self._elsewhere: dict[str, AiohttpTransport] = {}
         self._sessions: dict[asyncio.AbstractEventLoop, _Opened] = {}
         self._ends: dict[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = {}
         self._closed = False
@@ -134,8 +139,13 @@ class AiohttpTransport:
         """Sends one request, once; redirects are answers like others."""
         if self._closed:
             raise NoClientError(CLOSED)
-        exchange = Asked()
+        transfer = request.transfer
+        if transfer is not None and transfer.root not in (None, self.root):
+            return await self._toward(str(transfer.root)).send(request)
+        exchange = Asked(transfer=transfer)
         ASKED.set(exchange)
+        if transfer is not None:
+            EXCHANGE.set(exchange)  # which what signs looks for
         try:
             opened = self._sessions.get(asyncio.get_running_loop()) or await self._opened()
             exchange.deadlines = opened.deadlines
@@ -149,14 +159,24 @@ class AiohttpTransport:
         finally:
             exchange.ended()
 
+    def _toward(self, root: str) -> AiohttpTransport:
+        """The transport of another root, of which no more is known than where it is."""
+        if root not in self._elsewhere:
+            self._elsewhere[root] = AiohttpTransport(self._connection.toward(root))
+        return self._elsewhere[root]
+
     async def _exchange(self, session: aiohttp.ClientSession, request: Request) -> Response:
         if self._closed:  # while this one waited
             raise NoClientError(CLOSED)
         address, headers = self._connection.root + request.target, request.headers
-        content: bytes | str | None = request.body
+        content: Any = request.body
         if self._connection.sign:
             signed = self._connection.signed(request)
             address, headers, content = str(signed.url), signed.headers, signed.body
+        exchange = ASKED.get()
+        if exchange.transfer is not None and exchange.transfer.body is not None:
+            headers = {**headers, "Content-Length": str(len(exchange.transfer.body))}
+            content = exchange.leaving(exchange.transfer.body)
         async with session.request(
             request.method,
             URL(address, encoded=True),
@@ -166,15 +186,19 @@ class AiohttpTransport:
             allow_redirects=False,
         ) as answer:
             limit, length = self._connection.limits.answer_bytes, answer.content_length
-            if length is not None and length <= (limit or length) and "Content-Encoding" not in answer.headers:
+            if exchange.transfer is not None and (sink := exchange.sink(answer.status)) is not None:
+                body = await _counted(answer, limit if sink.bounded else None, partial(exchange.pour, sink))
+            elif length is not None and length <= (limit or length) and "Content-Encoding" not in answer.headers:
                 body = await answer.read()
             else:
                 body = await _counted(answer, limit)
-            if ASKED.get().late:  # where a body ends with its connection, this one looks whole
+            if exchange.late:  # where a body ends with its connection, this one looks whole
                 raise asyncio.TimeoutError
             return Response(answer.status, _Headers(answer.headers), body, self._connection.root)
 
-    def _named(self, error: Exception, request: Request, exchange: Asked) -> TransportError:
+    def _named(self, error: Exception, request: Request, exchange: Asked) -> Exception:
+        if exchange.fault is not None:
+            return Raised(exchange.fault)
         if self._closed:
             return given_up(request, sent=exchange.sent)
         if isinstance(error, TooLargeError):
@@ -186,6 +210,8 @@ class AiohttpTransport:
     async def close(self) -> None:
         """Closes the connections."""
         self._closed = True
+        for other in self._elsewhere.values():
+            await other.close()
         here = asyncio.get_running_loop()
         for loop, end in list(self._ends.items()):
             if loop is here:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Protocol, TypeAlias
+from urllib.parse import urlsplit
 
 from requests import PreparedRequest
 from requests.hooks import default_hooks
@@ -14,9 +15,11 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, default_headers, get_environ_proxies
 
 from kinto_models.protocol.messages import Request, Response
+from kinto_models.protocol.origins import origin_of
 from kinto_models.transports.address import Address
 from kinto_models.transports.auth import Auth, HeaderAuth, Signer, parse_auth
 from kinto_models.transports.bodies import CODINGS
+from kinto_models.transports.exchange import EXCHANGE, Leaving
 from kinto_models.transports.headers import is_header
 from kinto_models.transports.limits import DEFAULT_LIMITS, Limits, is_limit
 
@@ -114,6 +117,17 @@ class Connection:
         """Whether requests carry credentials."""
         return self.sign is not None or "Authorization" in CaseInsensitiveDict(self.headers)
 
+    def toward(self, root: str) -> Connection:
+        """The same for another root: with credentials and headers if that is of the same origin, else without.
+
+        Raises:
+            ValueError: not an address.
+        """
+        there = Connection.of(root, None, None, (self.timeouts.connect, self.timeouts.read), self.limits)
+        if origin_of(urlsplit(there.root)) != origin_of(urlsplit(self.root)):
+            return there
+        return replace(there, headers=self.headers, sign=self.sign)
+
     def headers_of(self, request: Request) -> dict[str, str]:
         """All headers of a request: its own win, however they are capitalised."""
         if not request.headers:
@@ -132,9 +146,12 @@ class Connection:
         prepared.method = request.method
         prepared.url = self.root + request.target
         prepared.headers = CaseInsensitiveDict(self.headers_of(request))
-        if request.body is not None:
-            prepared.headers["Content-Length"] = str(len(request.body))
-        prepared.body = request.body
+        body: Any = request.body
+        if request.transfer is not None and request.transfer.body is not None:
+            body = Leaving(EXCHANGE.get(), request.transfer.body)
+        if body is not None:
+            prepared.headers["Content-Length"] = str(len(body))
+        prepared.body = body
         prepared.hooks = default_hooks()
         prepared.prepare_cookies({})
         if self.sign is None:
@@ -191,6 +208,7 @@ class Transport(Protocol):
 
         Raises:
             TransportError: the exchange did not complete.
+            Raised: the body or the sink of its ``transfer`` raised what it holds.
         """
         ...
 
@@ -212,6 +230,7 @@ class AsyncTransport(Protocol):
 
         Raises:
             TransportError: the exchange did not complete.
+            Raised: the body or the sink of its ``transfer`` raised what it holds.
         """
         ...
 

@@ -7,6 +7,7 @@ gzip can be a thousand times as large as it looks. zlib stops where it is told.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from io import BytesIO
 from typing import Final
 
@@ -30,13 +31,16 @@ class Body:
         coding: the Content-Encoding.
         limit: bytes that it may have, decompressed; None for any.
         length: bytes that the headers promise, or None.
+        pour: takes the bytes, instead of their being kept.
 
     Raises:
         zlib.error: an encoding that nobody asked for, or one that the bytes are not of.
         TooLargeError: there is more of it than it may have; what is over is not decompressed.
     """
 
-    def __init__(self, coding: str, limit: int | None, length: int | None) -> None:
+    def __init__(
+        self, coding: str, limit: int | None, length: int | None, pour: Callable[[bytes], object] | None = None
+    ) -> None:
         self._coding = coding.strip().lower()
         if self._coding not in ("", "identity", *_WINDOWS):
             raise zlib.error("an encoding that nobody asked for")
@@ -44,6 +48,8 @@ class Body:
             raise TooLargeError
         self._limit = limit
         self._whole = BytesIO()
+        self._pour = pour or self._whole.write
+        self._size = 0
         self._inflating: zlib._Decompress | None = None
 
     def add(self, piece: bytes) -> None:
@@ -54,7 +60,7 @@ class Body:
             self._keep(piece)
 
     def whole(self) -> bytes:
-        """All of it, decompressed."""
+        """All of it, decompressed, unless it was poured."""
         if self._inflating is not None and not self._inflating.eof:
             raise zlib.error("it breaks off")
         return self._whole.getvalue()
@@ -63,7 +69,7 @@ class Body:
         while piece:
             if self._inflating is None or self._inflating.eof:  # gzip may have several members
                 self._inflating = zlib.decompressobj(self._window(piece))
-            room = 0 if self._limit is None else self._limit - self._whole.tell() + 1
+            room = 0 if self._limit is None else self._limit - self._size + 1
             self._keep(self._inflating.decompress(piece, room))
             piece = self._inflating.unused_data
 
@@ -73,6 +79,7 @@ class Body:
         return -zlib.MAX_WBITS if bare else _WINDOWS[self._coding]
 
     def _keep(self, piece: bytes) -> None:
-        if self._limit is not None and self._whole.tell() + len(piece) > self._limit:
+        self._size += len(piece)
+        if self._limit is not None and self._size > self._limit:
             raise TooLargeError
-        self._whole.write(piece)
+        self._pour(piece)

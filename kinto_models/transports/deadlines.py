@@ -6,10 +6,12 @@ aiohttp would have one for each, which costs a twentieth of the time of a small 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
 
+from kinto_models.protocol.messages import Body
 from kinto_models.transports.exchange import Exchange
 
 __all__ = ["ASKED", "Asked", "Deadlines"]
@@ -32,6 +34,14 @@ class Asked(Exchange):
         self._connection = connection
         if self.deadlines is not None:
             self.deadlines.add(self)
+
+    async def leaving(self, body: Body) -> AsyncGenerator[bytes, None]:
+        """What is sent. The time of the answer begins when all of it is out."""
+        for piece in self.pieces(body):
+            yield piece
+            if self.deadlines is not None and self._connection is not None:
+                self.deadlines.discard(self)
+                self.deadlines.add(self)
 
     def give_up(self) -> None:
         """Ends the connection, and with it the wait for the answer."""

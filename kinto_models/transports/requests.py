@@ -11,6 +11,7 @@ import threading
 import weakref
 import zlib
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final, NoReturn
 
 import requests
@@ -29,10 +30,10 @@ from kinto_models.errors import (
     TLSError,
     TransportError,
 )
-from kinto_models.protocol.messages import Request, Response
+from kinto_models.protocol.messages import Raised, Request, Response
 from kinto_models.transports.base import SENT, Connection
 from kinto_models.transports.bodies import Body, TooLargeError
-from kinto_models.transports.exchange import EXCHANGE, Exchange
+from kinto_models.transports.exchange import EXCHANGE, Exchange, Leaving
 from kinto_models.transports.limits import Limits
 from kinto_models.transports.wire import WireResponse
 from kinto_models.transports.words import CLOSED, NO_COPY, failed, too_large, too_slow
@@ -106,6 +107,7 @@ class RequestsTransport:
         self._local = threading.local()
         # Weak, so that a session goes with the thread that it was made for.
         self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
+        self._elsewhere: dict[str, RequestsTransport] = {}
         self._lock = threading.Lock()
         self._closed = False
 
@@ -118,7 +120,10 @@ class RequestsTransport:
         """Sends one request, once; redirects are answers like others."""
         if self._closed:
             raise NoClientError(CLOSED)
-        exchange = Exchange()
+        transfer = request.transfer
+        if transfer is not None and transfer.root not in (None, self.root):
+            return self._toward(str(transfer.root)).send(request)
+        exchange = Exchange(transfer=transfer)
         outer = EXCHANGE.set(exchange)
         try:
             return self._signed(request) if self._connection.sign else self._plain(request)
@@ -128,7 +133,16 @@ class RequestsTransport:
         finally:
             EXCHANGE.reset(outer)
 
-    def _named(self, error: Exception, request: Request, exchange: Exchange) -> TransportError:
+    def _toward(self, root: str) -> RequestsTransport:
+        """The transport of another root, of which no more is known than where it is."""
+        with self._lock:
+            if root not in self._elsewhere:
+                self._elsewhere[root] = RequestsTransport(self._connection.toward(root))
+            return self._elsewhere[root]
+
+    def _named(self, error: Exception, request: Request, exchange: Exchange) -> Exception:
+        if exchange.fault is not None:
+            return Raised(exchange.fault)
         if isinstance(error, TooLargeError):
             return too_large(request, self._connection.limits)
         if exchange.late:
@@ -137,12 +151,16 @@ class RequestsTransport:
 
     def _plain(self, request: Request) -> Response:
         # Past what requests does for a browser's sake (cookies, redirects, encodings), on the pool that it made.
-        shared = self._pool()
+        shared, headers = self._pool(), self._connection.headers_of(request)
+        body: Any = request.body
+        if request.transfer is not None and request.transfer.body is not None:
+            body = Leaving(EXCHANGE.get(), request.transfer.body)
+            headers["Content-Length"] = str(len(body))
         answer = shared.pool.urlopen(
             request.method,
             shared.prefix + request.target,
-            body=request.body,
-            headers=self._connection.headers_of(request),
+            body=body,
+            headers=headers,
             timeout=self._timeout,
             retries=_NEVER,
             redirect=False,
@@ -171,6 +189,8 @@ class RequestsTransport:
             self._closed = True
             for session in self._sessions:
                 session.close()
+            for other in self._elsewhere.values():
+                other.close()
             if self._shared is not None:
                 self._shared.close()
 
@@ -228,10 +248,15 @@ class _Adapter(HTTPAdapter):
 def _whole(answer: Any, limits: Limits) -> bytes:
     """The body of one of urllib3's answers, decompressed; its connection is given back, or closed where that fails."""
     coding, length = answer.headers.get("Content-Encoding", ""), answer.length_remaining
+    exchange = EXCHANGE.get()
     try:
-        if not coding and length is not None and length <= (limits.answer_bytes or length):
+        if exchange.transfer is not None and (sink := exchange.sink(answer.status)) is not None:
+            limit = limits.answer_bytes if sink.bounded else None
+            body = Body(coding, limit, length, partial(exchange.pour, sink))
+        elif not coding and length is not None and length <= (limits.answer_bytes or length):
             return answer.read(decode_content=False)  # type: ignore[no-any-return]
-        body = Body(coding, limits.answer_bytes, length)
+        else:
+            body = Body(coding, limits.answer_bytes, length)
         while piece := answer.read(_PIECE, decode_content=False):
             body.add(piece)
         return body.whole()
