@@ -1,6 +1,7 @@
 """A real Kinto in this process, in memory: for tests, demos and trying things out. Needs the ``embedded`` extra.
 
-It is served by waitress on a free port of the loopback interface. Two servers share nothing: each has its own
+It is served by waitress on a free port of the loopback interface, and the files of kinto-attachment, where that is
+installed (extra ``attachments``), from a temporary folder. Two servers share nothing: each has its own
 application, registry and memory backends. The check and the write of a request are one step: the plugin
 ``kinto_models.server.concurrency`` is on. None of what Kinto logs, warns or prints while it starts reaches the user.
 """
@@ -9,11 +10,14 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
+import sys
 import threading
 import warnings
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from kinto_models.errors import MissingExtraError
@@ -38,6 +42,10 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "multiauth.policies": "account",
     "multiauth.policy.account.use": "kinto.plugins.accounts.AccountsPolicy",
 }
+_ATTACHMENTS: Final = ("kinto_attachment", "pkg_resources", "cgi")
+"""The plugin for files, and what it imports: Python 3.12 brings no pkg_resources, and 3.13 no cgi."""
+_FILES: Final = "/attachments"
+"""Where the files are, beside the API, as a web server has them in production."""
 _THREADS: Final = 4
 _CONNECTIONS: Final = 500
 """More than one async client opens; beyond them waitress lets connections wait, and does not say so."""
@@ -62,8 +70,20 @@ class EmbeddedServer:
         if find_spec("kinto") is None or find_spec("waitress") is None:
             raise MissingExtraError('an embedded server needs Kinto: pip install "kinto-models[embedded]"')
         self._sockets: dict[int, Any] = {}
-        self._server = _server(_application(accounts, settings), self._sockets)
-        self.url: str = f"http://127.0.0.1:{self._server.effective_port}/v1"
+        self._folder: TemporaryDirectory[str] | None = None
+        listener = socket.create_server(("127.0.0.1", 0))  # before the application, which is told where its files are
+        origin = "http://127.0.0.1:{1}".format(*listener.getsockname())
+        try:
+            if all(map(find_spec, _ATTACHMENTS)):
+                self._folder = TemporaryDirectory(prefix="kinto-models-")
+                settings = {**_with_files(self._folder.name, origin), **settings}
+            app = _application(accounts, settings)
+            self._server = _server(_serving(app, settings), listener, self._sockets)
+        except BaseException:
+            listener.close()
+            self._clean()
+            raise
+        self.url: str = f"{origin}/v1"
         self._thread = threading.Thread(target=self._server.run, name="embedded kinto", daemon=True)
         self._thread.start()
 
@@ -76,17 +96,64 @@ class EmbeddedServer:
             self._thread.join()
             self._server.task_dispatcher.shutdown()
             self._server.trigger.close()
+            self._clean()
+
+    def _clean(self) -> None:
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def _close_sockets(self) -> None:
         # All but the trigger: whoever pulls it may be about to write to it, and its number must not be another file's.
         from waitress.wasyncore import dispatcher
 
-        for socket in list(self._sockets.values()):
-            if socket is self._server:
-                dispatcher.close(socket)  # without what the server's own close() adds, which is closing the trigger
-            elif socket is not self._server.trigger:
-                socket.close()
+        for each in list(self._sockets.values()):
+            if each is self._server:
+                dispatcher.close(each)  # without what the server's own close() adds, which is closing the trigger
+            elif each is not self._server.trigger:
+                each.close()
         self._sockets.clear()
+
+
+def _with_files(folder: str, origin: str) -> dict[str, str]:
+    """The settings of the plugin for files."""
+    return {
+        "kinto.includes": f"{_SETTINGS['kinto.includes']} {_ATTACHMENTS[0]} {__name__}",
+        "kinto.attachment.base_path": folder,
+        "kinto.attachment.base_url": f"{origin}{_FILES}/",
+        "kinto.attachment.extensions": "any",
+    }
+
+
+def includeme(config: Any) -> None:
+    """Keeps forms in memory: WebOb would leave temporary files open, with a warning for each."""
+    request: Any = import_module("pyramid.request").Request
+    config.set_request_factory(type("InMemory", (request,), {"request_body_tempfile_limit": sys.maxsize}))
+
+
+def _serving(app: Any, settings: Mapping[str, str]) -> Any:
+    """The application, with the files of the plugin beside it."""
+    if "kinto.attachment.base_path" not in settings:
+        return app
+    files: Any = import_module("webob.static").DirectoryApp(settings["kinto.attachment.base_path"])
+
+    def serve(environ: Any, start_response: Any) -> Any:
+        path: str = environ["PATH_INFO"]
+        if path.startswith(f"{_FILES}/"):
+            return files({**environ, "PATH_INFO": path.removeprefix(_FILES)}, start_response)
+        try:
+            return app(environ, start_response)
+        finally:
+            _close_uploads(environ)
+
+    return serve
+
+
+def _close_uploads(environ: Any) -> None:
+    """Closes the temporary files of a form: the garbage collector would, with a warning for each."""
+    form, _ = environ.get("webob._parsed_post_vars", ({}, None))
+    for part in form.values():
+        if hasattr(part, "file"):
+            part.file.close()
 
 
 def _quiet() -> None:
@@ -127,7 +194,7 @@ def _make_account(registry: Any, user: str, password: str) -> None:
     registry.permission.add_principal_to_ace(f"/accounts/{user}", "write", f"account:{user}")
 
 
-def _server(app: Any, sockets: dict[int, Any]) -> Any:
-    from waitress.server import create_server
+def _server(app: Any, listener: socket.socket, sockets: dict[int, Any]) -> Any:
+    from waitress import server
 
-    return create_server(app, map=sockets, host="127.0.0.1", port=0, threads=_THREADS, connection_limit=_CONNECTIONS)
+    return server.create_server(app, map=sockets, sockets=[listener], threads=_THREADS, connection_limit=_CONNECTIONS)
