@@ -25,6 +25,7 @@ from kinto_models.errors import (
     AbortedError,
     AlreadyExistsError,
     AnswerTooLargeError,
+    AttachmentError,
     BackoffError,
     BatchError,
     BrokenAnswerError,
@@ -34,7 +35,9 @@ from kinto_models.errors import (
     ConnectTimeoutError,
     DeclarationError,
     EndOfLifeError,
+    FileError,
     ForbiddenError,
+    ForeignLocationError,
     ForeignPageError,
     InvalidAnswerError,
     InvalidIdError,
@@ -46,6 +49,7 @@ from kinto_models.errors import (
     MissingCapabilityError,
     MissingExtraError,
     MultipleResultsError,
+    NoAttachmentError,
     NoClientError,
     NoResultError,
     NotFoundError,
@@ -69,12 +73,14 @@ from kinto_models.errors import (
     UnavailableError,
     UncertainOutcomeError,
     UnknownPermissionsError,
+    WrongHashError,
 )
 
 if TYPE_CHECKING:
     from kinto_models.client import AsyncClient, Client, aconnect, connect
     from kinto_models.models.account import UserAccount
     from kinto_models.models.async_interface import AsyncFinder, AsyncObjects
+    from kinto_models.models.attachments import Attachment
     from kinto_models.models.bucket import Bucket
     from kinto_models.models.changes import ChangeSet, RemoteChangeSet, Tombstone
     from kinto_models.models.collection import Collection
@@ -120,6 +126,8 @@ __all__ = [
     "AsyncObjects",
     "AsyncQuery",
     "AsyncRepository",
+    "Attachment",
+    "AttachmentError",
     "BackoffError",
     "BasicAuth",
     "Batch",
@@ -149,8 +157,10 @@ __all__ = [
     "EndOfLifeWarning",
     "Event",
     "Expr",
+    "FileError",
     "Finder",
     "ForbiddenError",
+    "ForeignLocationError",
     "ForeignPageError",
     "Group",
     "HistoryEntry",
@@ -167,6 +177,7 @@ __all__ = [
     "MissingCapabilityError",
     "MissingExtraError",
     "MultipleResultsError",
+    "NoAttachmentError",
     "NoClientError",
     "NoResultError",
     "NotFoundError",
@@ -214,6 +225,7 @@ __all__ = [
     "UncertainOutcomeError",
     "UnknownPermissionsError",
     "UserAccount",
+    "WrongHashError",
     "__version__",
     "aconnect",
     "col",
@@ -231,6 +243,7 @@ _HOMES = {
     "kinto_models.client": ("AsyncClient", "Client", "aconnect", "connect"),
     "kinto_models.models.account": ("UserAccount",),
     "kinto_models.models.async_interface": ("AsyncFinder", "AsyncObjects"),
+    "kinto_models.models.attachments": ("Attachment",),
     "kinto_models.models.bucket": ("Bucket",),
     "kinto_models.models.changes": ("ChangeSet", "RemoteChangeSet", "Tombstone"),
     "kinto_models.models.collection": ("Collection",),

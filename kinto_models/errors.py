@@ -18,6 +18,8 @@
     │   ├── MultipleResultsError          (LookupError) ``one()`` found more than one
     │   ├── NotSentError                  (RuntimeError) a part of a batch was not sent
     │   ├── BackoffError                  (RuntimeError) the server asked for no requests for a while; nothing was sent
+    │   ├── FileError                     (OSError) a file or folder of this machine cannot be read or written
+    │   ├── NoAttachmentError             (LookupError) the record has no file
     │   └── RefusedError                  the server refused the request: any 4xx
     │       ├── InvalidRequestError       (ValueError) 400
     │       ├── UnauthorizedError         (PermissionError) 401
@@ -34,6 +36,9 @@
     │   └── InvalidAnswerError            an answer that is not Kinto's
     │       ├── RedirectError             a redirect, which is never followed
     │       ├── ForeignPageError          a next page that is not on this server, or was read before
+    │       ├── AttachmentError           a file that is not what its record says
+    │       │   ├── ForeignLocationError  it is not where this server has its files
+    │       │   └── WrongHashError        it has other bytes
     │       └── InvalidRecordError        (ValueError) stored data that does not fit the model
     ├── TransportError                    the wire
     │   ├── ConnectionFailedError         (ConnectionError)
@@ -61,6 +66,7 @@ __all__ = [
     "AbortedError",
     "AlreadyExistsError",
     "AnswerTooLargeError",
+    "AttachmentError",
     "BackoffError",
     "BatchError",
     "BrokenAnswerError",
@@ -70,7 +76,9 @@ __all__ = [
     "ConnectionFailedError",
     "DeclarationError",
     "EndOfLifeError",
+    "FileError",
     "ForbiddenError",
+    "ForeignLocationError",
     "ForeignPageError",
     "InvalidAnswerError",
     "InvalidIdError",
@@ -82,6 +90,7 @@ __all__ = [
     "MissingCapabilityError",
     "MissingExtraError",
     "MultipleResultsError",
+    "NoAttachmentError",
     "NoClientError",
     "NoResultError",
     "NotFoundError",
@@ -105,6 +114,7 @@ __all__ = [
     "UnavailableError",
     "UncertainOutcomeError",
     "UnknownPermissionsError",
+    "WrongHashError",
 ]
 
 
@@ -209,6 +219,21 @@ class BackoffError(CallerError, RuntimeError):
     """
 
     retry_after: float = 0.0
+
+
+class FileError(CallerError, OSError):
+    """A file or folder of this machine cannot be read or written: it is missing, not allowed, or the disk is full.
+    Python's own error is the ``__cause__``.
+
+    Attributes:
+        errno: the system's number for it, such as ``errno.ENOSPC``, or None.
+    """
+
+    errno: int | None = None
+
+
+class NoAttachmentError(CallerError, LookupError):
+    """The record has no file."""
 
 
 class StatusError(KintoError):
@@ -344,6 +369,20 @@ class RedirectError(InvalidAnswerError):
 
 class ForeignPageError(InvalidAnswerError):
     """A ``Next-Page`` that points to another server, or to a page that was read before. It was not asked for."""
+
+
+class AttachmentError(InvalidAnswerError):
+    """A record's file is not what the record says, or the server does not say where its files are. No file was written
+    or replaced.
+    """
+
+
+class ForeignLocationError(AttachmentError):
+    """The location of a file is not below the address where the server has its files. It was not asked for."""
+
+
+class WrongHashError(AttachmentError):
+    """A file has not the size or the SHA-256 that its record says."""
 
 
 class InvalidRecordError(InvalidAnswerError, ValueError):

@@ -32,6 +32,7 @@ from kinto_models import (
     Finder,
     Objects,
     Query,
+    Record,
     Repository,
     Resource,
     aconnect,
@@ -192,6 +193,14 @@ def test_a_models_method_and_its_twin_take_the_same_and_give_the_same(name: str)
     assert [(*each[:3], str(each[3]).replace("Self", "R")) for each in _shape(other)] == on_repository
 
 
+@pytest.mark.parametrize("name", ["attach", "detach", "download"])
+def test_what_a_record_does_with_its_file_has_its_twin(name: str) -> None:
+    one, other = _function(Record, name), _function(Record, f"a{name}")
+    assert _shape(one) == _shape(other) == _shape(_function(Repository, name), 2)
+    assert _result(one) == _result(other)
+    assert inspect.iscoroutinefunction(other)
+
+
 @pytest.mark.parametrize(
     ("cls", "name"),
     [(Bucket, "collections"), (Bucket, "groups"), (Bucket, "history"), (Collection, "records")],
@@ -207,7 +216,8 @@ def test_a_place_leads_on_for_both_sides(cls: type, name: str) -> None:
 # Batches
 
 # What reads or writes any number of objects by itself, and what sends nothing.
-_NOT_IN_A_BATCH = {"create_many", "save_many", "upsert_many", "delete_many", "sync_to", "apply", "watch"}
+_OF_FILES = {"attach", "detach", "download"}  # which are no JSON
+_NOT_IN_A_BATCH = {"create_many", "save_many", "upsert_many", "delete_many", "sync_to", "apply", "watch", *_OF_FILES}
 _NO_REQUEST = {"sibling", "model", "url", "url_of", "bucket", "collection", "awaited"}
 _STEPS = {"where", "sort", "limit", "since", "before"}
 

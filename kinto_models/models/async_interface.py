@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+import os
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypeVar, overload
 
 from pydantic import BaseModel
 from typing_extensions import Self
 
+from kinto_models.models.attachments import AsyncSource, Attachment, FileProgress, Writable
 from kinto_models.models.changes import ChangeSet, RemoteChangeSet
 from kinto_models.models.edits import Edit
 from kinto_models.models.expressions import Condition
@@ -293,6 +296,41 @@ class AsyncObjects(Protocol[R]):
 
     async def review(self, obj: R, status: ReviewStatus | str, *, message: str = "", force: bool = False) -> SaveResult:
         """Asks for the next step of a collection's review. See ``Objects.review``."""
+        ...
+
+    async def attach(  # noqa: PLR0913  # what is sent, and how it is called
+        self,
+        target: R | str,
+        source: AsyncSource,
+        *,
+        filename: str | None = None,
+        mimetype: str | None = None,
+        data: Mapping[str, Any] | None = None,
+        progress: FileProgress | None = None,
+    ) -> Attachment:
+        """Sends a file, and keeps it beside the record. See ``Objects.attach``."""
+        ...
+
+    async def detach(self, target: R | str, *, missing_ok: bool = False) -> bool:
+        """Takes the file of a record away. See ``Objects.detach``."""
+        ...
+
+    @overload
+    async def download(
+        self, target: R | str | Attachment, to: None = None, *, progress: FileProgress | None = None
+    ) -> bytes: ...
+    @overload
+    async def download(
+        self, target: R | str | Attachment, to: str | os.PathLike[str], *, progress: FileProgress | None = None
+    ) -> Path: ...
+    @overload
+    async def download(
+        self, target: R | str | Attachment, to: Writable, *, progress: FileProgress | None = None
+    ) -> int: ...
+    async def download(
+        self, target: R | str | Attachment, to: Any = None, *, progress: FileProgress | None = None
+    ) -> Any:
+        """Reads the file of a record, and hands it over once it is checked. See ``Objects.download``."""
         ...
 
     def sibling(self, model: type[S], *, bucket: str | None = None, collection: str | None = None) -> AsyncObjects[S]:

@@ -6,9 +6,11 @@ returns. The words that users read are written once, here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar, overload
 
 from pydantic import BaseModel
@@ -16,6 +18,7 @@ from typing_extensions import Self
 from typing_extensions import TypeVar as TypeVarWithDefault
 
 from kinto_models.errors import ConflictError
+from kinto_models.models.attachments import Attachment, FileProgress, Source, Writable
 from kinto_models.models.changes import ChangeSet, RemoteChangeSet
 from kinto_models.models.edits import Edit
 from kinto_models.models.expressions import Condition
@@ -548,6 +551,91 @@ class Objects(Protocol[R]):
             ConflictError: it changed since it was read.
             TypeError: the objects here are no collections.
             ValueError: not a status, or a message with one that takes none.
+        """
+        ...
+
+    def attach(  # noqa: PLR0913  # what is sent, and how it is called
+        self,
+        target: R | str,
+        source: Source,
+        *,
+        filename: str | None = None,
+        mimetype: str | None = None,
+        data: Mapping[str, Any] | None = None,
+        progress: FileProgress | None = None,
+    ) -> Attachment:
+        """Sends a file, which takes the place of the one that the record has
+        (https://github.com/Kinto/kinto-attachment). It is read from its beginning again where it has to be sent again.
+
+        The plugin heeds no ETag. An instance that was read is compared with the record before anything is sent, and is
+        the record as it is afterwards, but for its unsaved changes, which stay unsaved. A new instance is created with
+        its file in one request. Under an id nothing is compared, and a record that is not there is made.
+
+        Parameters:
+            target: an instance, or the id of a record.
+            source: a path, bytes, a file that is open in binary mode, or what gives bytes piece by piece; async code
+                also sends what gives them awaited. What cannot be read twice is kept in a temporary file.
+            filename: what it is called; the name of the path or file where it is not given.
+            mimetype: its type; guessed by its name where it is not given.
+            data: fields of the record that are written with it, by their names on the class.
+            progress: called with the bytes that are out, and with all there are.
+
+        Raises:
+            ValueError: no name, or a name or type that a form cannot carry; nothing is sent.
+            FileError: the source cannot be read, or changes while it is being sent.
+            MissingCapabilityError: the server has not the plugin.
+            ConflictError: the record changed since the instance was read.
+            NotFoundError: it was deleted since, or there is no such collection.
+            InvalidRequestError: the plugin takes no file of this type or size; the one that was there may be gone.
+            WrongHashError: the server got other bytes than were sent.
+        """
+        ...
+
+    def detach(self, target: R | str, *, missing_ok: bool = False) -> bool:
+        """Takes the file of a record away; where it was, the plugin leaves a null. Tells whether there was one.
+
+        Parameters:
+            target: an instance, which is compared with the record before, or the id of a record.
+            missing_ok: return False, instead of raising, where there is no file.
+
+        Raises:
+            NoAttachmentError: there is no file.
+            ConflictError: the record changed since the instance was read.
+            NotFoundError: it was deleted since.
+            MissingCapabilityError: the server has not the plugin.
+        """
+        ...
+
+    @overload
+    def download(
+        self, target: R | str | Attachment, to: None = None, *, progress: FileProgress | None = None
+    ) -> bytes: ...
+    @overload
+    def download(
+        self, target: R | str | Attachment, to: str | os.PathLike[str], *, progress: FileProgress | None = None
+    ) -> Path: ...
+    @overload
+    def download(self, target: R | str | Attachment, to: Writable, *, progress: FileProgress | None = None) -> int: ...
+    def download(self, target: R | str | Attachment, to: Any = None, *, progress: FileProgress | None = None) -> Any:
+        """Reads the file of a record, and hands it over once its size and its SHA-256 are those that the record tells.
+
+        Parameters:
+            target: an instance, the id of a record, or what a record tells of its file.
+            to: None for bytes; a folder or a path for a file, which is written beside it and then takes its name in one
+                step; or a file that is open in binary mode, into which it is copied. In a folder it has its own name,
+                made safe. A file that is there already and is this very one is not asked for.
+            progress: called with the bytes that are there, and with all there are.
+
+        Returns:
+            The bytes; the path; or how many bytes were written to the file that was given.
+
+        Raises:
+            NoAttachmentError: the record has no file.
+            ForeignLocationError: its location is not where the server has its files; it is not asked for.
+            WrongHashError: it has another size or SHA-256; nothing was written.
+            FileError: no such folder, a full disk, no permission: no part of a file is left, and an old one is intact.
+            AnswerTooLargeError: bytes that are more than ``Limits.answer_bytes``: give a path.
+            MissingCapabilityError: the server has not the plugin.
         """
         ...
 

@@ -169,10 +169,8 @@ class Mapper(Generic[R]):
             ValueError: a text holds U+0000, which PostgreSQL cannot store: Kinto would answer with a 503, as if it were
                 for now (https://www.postgresql.org/docs/current/datatype-json.html). Nothing is sent.
         """
-        if operation.request.body and has_nul(operation.request.body):
-            raise ValueError(
-                f"{self.model.__name__}: a text holds U+0000, which Kinto on PostgreSQL cannot store: take it out"
-            )
+        if operation.request.body:
+            self.refuse_nul(operation.request.body)
         try:
             return (yield from send(operation))
         except InvalidRequestError as error:
@@ -180,6 +178,13 @@ class Mapper(Generic[R]):
                 {**entry, "loc": located(self.model, entry["loc"][0], entry["msg"])} for entry in error.errors
             )
             raise
+
+    def refuse_nul(self, body: bytes) -> None:
+        """Raises ValueError if a text in this JSON holds U+0000."""
+        if has_nul(body):
+            raise ValueError(
+                f"{self.model.__name__}: a text holds U+0000, which Kinto on PostgreSQL cannot store: take it out"
+            )
 
     # From the server
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -33,7 +33,7 @@ from kinto_models.repository.patches import edit_patch
 from kinto_models.repository.sending import called, patched, unchanged
 from kinto_models.types import Data
 
-__all__ = ["patch"]
+__all__ = ["patch", "valued"]
 
 R = TypeVar("R", bound=Stored)
 
@@ -102,14 +102,9 @@ def _patch_by_id(mapper: Mapper[R], object_id: str, edits: Sequence[Edit], value
     """Changes some fields of an object that was not read, and returns it as it is then."""
     edits, values = _with_absence(mapper, edits, values)
     edited = _edited(mapper, edits, values)
-    _refuse_unknown(mapper, values)
     if not values and not edits:
         raise TypeError("patch() takes at least one field to change")
-    names, data = wire_names(mapper.model), {}
-    for name, value in values.items():
-        known = name in names
-        data[names.get(name, name)] = value_of(mapper.model, name, value) if known else to_jsonable_python(value)
-    changes = Changes(data, names=frozenset(values))
+    changes = valued(mapper, values)
     mapper.refuse(_with_edits(changes, edits, edited))
     answer = yield from mapper.send(
         operations.patch(mapper.place, object_id, edit_patch(edits, changes, {}, mapper.aces), only=None)
@@ -118,6 +113,16 @@ def _patch_by_id(mapper: Mapper[R], object_id: str, edits: Sequence[Edit], value
     yield from tell(mapper, "updated", obj.id, obj, None)
     yield from loaded(mapper.model, (obj,))
     return obj
+
+
+def valued(mapper: Mapper[R], values: Mapping[str, Any]) -> Changes:
+    """Fields by their names on the class, as they are stored."""
+    _refuse_unknown(mapper, values)
+    names, data = wire_names(mapper.model), dict[str, Any]()
+    for name, value in values.items():
+        known = name in names
+        data[names.get(name, name)] = value_of(mapper.model, name, value) if known else to_jsonable_python(value)
+    return Changes(data, names=frozenset(values))
 
 
 def _with_absence(
@@ -179,7 +184,7 @@ def _changed(mapper: Mapper[R], trial: R, data: Data, names: Collection[str]) ->
     return Changes(written, removed, changes.names & frozenset(names))
 
 
-def _refuse_unknown(mapper: Mapper[R], values: dict[str, Any]) -> None:
+def _refuse_unknown(mapper: Mapper[R], values: Mapping[str, Any]) -> None:
     declared = mapper.model.model_fields.keys() - {*SERVER_OWNED}
     if not declared - mapper.model.__kinto_settings__.keys() and mapper.model.model_config.get("extra") == "allow":
         return  # without fields of its own it holds any JSON object

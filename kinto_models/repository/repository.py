@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+import os
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, overload
 
 from kinto_models.models.async_interface import AsyncObjects
+from kinto_models.models.attachments import AsyncSource, Attachment, FileProgress, Source, Writable
 from kinto_models.models.changes import ChangeSet, RemoteChangeSet
 from kinto_models.models.edits import Edit
 from kinto_models.models.expressions import Condition
@@ -17,7 +20,7 @@ from kinto_models.models.plans import Plan
 from kinto_models.models.review import ReviewStatus
 from kinto_models.models.stored import Stored
 from kinto_models.protocol.messages import Conversation
-from kinto_models.repository import changes, conflicts, patching, plans, reads, remote_settings, writes
+from kinto_models.repository import attaching, changes, conflicts, patching, plans, reads, remote_settings, writes
 from kinto_models.repository.bulk import Bulk, listed
 from kinto_models.repository.chronicle import history_in, history_of
 from kinto_models.repository.facts import Facts
@@ -232,6 +235,44 @@ class Repository(Placed[R], Objects[R]):
     def review(self, obj: R, status: ReviewStatus | str, *, message: str = "", force: bool = False) -> SaveResult:
         return self._runner.converse(remote_settings.review(self._mapper, obj, status, message=message, force=force))
 
+    def attach(  # noqa: PLR0913  # what is sent, and how it is called
+        self,
+        target: R | str,
+        source: Source,
+        *,
+        filename: str | None = None,
+        mimetype: str | None = None,
+        data: Mapping[str, Any] | None = None,
+        progress: FileProgress | None = None,
+    ) -> Attachment:
+        return self._runner.converse(
+            attaching.attach(
+                self._mapper,
+                target,
+                source,
+                filename=filename,
+                mimetype=mimetype,
+                data=data,
+                progress=progress,
+            )
+        )
+
+    def detach(self, target: R | str, *, missing_ok: bool = False) -> bool:
+        return self._runner.converse(attaching.detach(self._mapper, target, missing_ok=missing_ok))
+
+    @overload
+    def download(
+        self, target: R | str | Attachment, to: None = None, *, progress: FileProgress | None = None
+    ) -> bytes: ...
+    @overload
+    def download(
+        self, target: R | str | Attachment, to: str | os.PathLike[str], *, progress: FileProgress | None = None
+    ) -> Path: ...
+    @overload
+    def download(self, target: R | str | Attachment, to: Writable, *, progress: FileProgress | None = None) -> int: ...
+    def download(self, target: R | str | Attachment, to: Any = None, *, progress: FileProgress | None = None) -> Any:
+        return self._runner.converse(attaching.download(self._mapper, target, to, progress=progress))
+
     def sibling(self, model: type[S], *, bucket: str | None = None, collection: str | None = None) -> Repository[S]:
         return Repository(self._runner, model, bucket if bucket is not None else self._bucket, collection)
 
@@ -389,6 +430,48 @@ class AsyncRepository(Placed[R], AsyncObjects[R]):
         return await self._runner.converse(
             remote_settings.review(self._mapper, obj, status, message=message, force=force)
         )
+
+    async def attach(  # noqa: PLR0913  # what is sent, and how it is called
+        self,
+        target: R | str,
+        source: AsyncSource,
+        *,
+        filename: str | None = None,
+        mimetype: str | None = None,
+        data: Mapping[str, Any] | None = None,
+        progress: FileProgress | None = None,
+    ) -> Attachment:
+        return await self._runner.converse(
+            attaching.attach(
+                self._mapper,
+                target,
+                source,
+                filename=filename,
+                mimetype=mimetype,
+                data=data,
+                progress=progress,
+            )
+        )
+
+    async def detach(self, target: R | str, *, missing_ok: bool = False) -> bool:
+        return await self._runner.converse(attaching.detach(self._mapper, target, missing_ok=missing_ok))
+
+    @overload
+    async def download(
+        self, target: R | str | Attachment, to: None = None, *, progress: FileProgress | None = None
+    ) -> bytes: ...
+    @overload
+    async def download(
+        self, target: R | str | Attachment, to: str | os.PathLike[str], *, progress: FileProgress | None = None
+    ) -> Path: ...
+    @overload
+    async def download(
+        self, target: R | str | Attachment, to: Writable, *, progress: FileProgress | None = None
+    ) -> int: ...
+    async def download(
+        self, target: R | str | Attachment, to: Any = None, *, progress: FileProgress | None = None
+    ) -> Any:
+        return await self._runner.converse(attaching.download(self._mapper, target, to, progress=progress))
 
     def sibling(
         self, model: type[S], *, bucket: str | None = None, collection: str | None = None

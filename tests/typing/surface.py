@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
+from io import BytesIO
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import SecretStr
@@ -16,6 +18,7 @@ from typing_extensions import assert_type
 from kinto_models import (
     Account,
     Accounts,
+    Attachment,
     Batch,
     BatchQuery,
     BatchRepository,
@@ -147,6 +150,15 @@ def history(blog: Bucket, moment: datetime) -> None:
     assert_type(blog.purge_history(before=5), int)
 
 
+def record_with_a_file(obj: Record) -> None:
+    assert_type(obj.attach("x", filename="x", data={"title": "y"}), Attachment)
+    assert_type(obj.attach(iter([b"x"]), filename="x"), Attachment)
+    assert_type(obj.detach(missing_ok=True), bool)
+    assert_type(obj.download(), bytes)
+    assert_type(obj.download(Path("x")), Path)
+    assert_type(obj.download(BytesIO()), int)
+
+
 def bucket(blog: Bucket) -> None:
     assert_type(Bucket.get("blog"), Bucket)
     assert_type(blog.permissions, BucketPermissions)
@@ -250,6 +262,13 @@ def objects(tasks: Objects[Task], task: Task, some: list[Task], plan: Plan[Task]
     assert_type(tasks.changeset(5, bust_cache=True), RemoteChangeSet[Task])
     assert_type(tasks.review(task, "to-sign"), SaveResult)
     assert_type(tasks.watch(5, interval=0.5), Iterator[ChangeSet[Task]])
+    assert_type(tasks.attach(task, b"x", filename="x", data={"title": "y"}), Attachment)
+    assert_type(tasks.attach("a", Path("x"), mimetype="text/plain"), Attachment)
+    assert_type(tasks.detach("a", missing_ok=True), bool)
+    assert_type(tasks.download(task), bytes)
+    assert_type(tasks.download("a", Path("x")), Path)
+    assert_type(tasks.download("a", "x"), Path)
+    assert_type(tasks.download("a", BytesIO()), int)
     assert_type(tasks.sibling(Bucket, bucket="b", collection="c"), Objects[Bucket])
 
 
@@ -293,6 +312,13 @@ def repository(tasks: Repository[Task], task: Task, some: list[Task], plan: Plan
     assert_type(tasks.changeset(5, bust_cache=True), RemoteChangeSet[Task])
     assert_type(tasks.review(task, "to-sign"), SaveResult)
     assert_type(tasks.watch(5, interval=0.5), Iterator[ChangeSet[Task]])
+    assert_type(tasks.attach(task, b"x", filename="x", data={"title": "y"}), Attachment)
+    assert_type(tasks.attach("a", Path("x"), mimetype="text/plain"), Attachment)
+    assert_type(tasks.detach("a", missing_ok=True), bool)
+    assert_type(tasks.download(task), bytes)
+    assert_type(tasks.download("a", Path("x")), Path)
+    assert_type(tasks.download("a", "x"), Path)
+    assert_type(tasks.download("a", BytesIO()), int)
     assert_type(tasks.sibling(Bucket, bucket="b", collection="c"), Repository[Bucket])
 
 

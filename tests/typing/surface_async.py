@@ -7,6 +7,8 @@ One function a class; read by mypy --strict with and without pydantic's plugin, 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from io import BytesIO
+from pathlib import Path
 
 from typing_extensions import assert_type
 
@@ -18,6 +20,7 @@ from kinto_models import (
     AsyncObjects,
     AsyncQuery,
     AsyncRepository,
+    Attachment,
     BatchRepository,
     Bucket,
     BulkResult,
@@ -101,6 +104,14 @@ async def record(task: Task, an_edit: Edit, settle: Callable[[ConflictError], Aw
     assert_type(await task.arevert(5), SaveResult)
 
 
+async def record_with_a_file(obj: Record, pieces: AsyncIterator[bytes]) -> None:
+    assert_type(await obj.aattach(pieces, filename="x"), Attachment)
+    assert_type(await obj.adetach(missing_ok=True), bool)
+    assert_type(await obj.adownload(), bytes)
+    assert_type(await obj.adownload(Path("x")), Path)
+    assert_type(await obj.adownload(BytesIO()), int)
+
+
 async def bucket(blog: Bucket) -> None:
     assert_type(await Bucket.aget("blog"), Bucket)
     assert_type(blog.acollections, AsyncObjects[Collection])
@@ -171,6 +182,13 @@ async def objects(tasks: AsyncObjects[Task], task: Task, some: list[Task], plan:
     assert_type(await tasks.changeset(5, bust_cache=True), RemoteChangeSet[Task])
     assert_type(await tasks.review(task, "to-sign"), SaveResult)
     assert_type(tasks.watch(5, interval=0.5), AsyncIterator[ChangeSet[Task]])
+    assert_type(await tasks.attach(task, b"x", filename="x", data={"title": "y"}), Attachment)
+    assert_type(await tasks.attach("a", Path("x"), mimetype="text/plain"), Attachment)
+    assert_type(await tasks.detach("a", missing_ok=True), bool)
+    assert_type(await tasks.download(task), bytes)
+    assert_type(await tasks.download("a", Path("x")), Path)
+    assert_type(await tasks.download("a", "x"), Path)
+    assert_type(await tasks.download("a", BytesIO()), int)
     assert_type(tasks.sibling(Bucket, bucket="b", collection="c"), AsyncObjects[Bucket])
 
 
@@ -219,6 +237,13 @@ async def repository(
     assert_type(await tasks.changeset(5, bust_cache=True), RemoteChangeSet[Task])
     assert_type(await tasks.review(task, "to-sign"), SaveResult)
     assert_type(tasks.watch(5, interval=0.5), AsyncIterator[ChangeSet[Task]])
+    assert_type(await tasks.attach(task, b"x", filename="x", data={"title": "y"}), Attachment)
+    assert_type(await tasks.attach("a", Path("x"), mimetype="text/plain"), Attachment)
+    assert_type(await tasks.detach("a", missing_ok=True), bool)
+    assert_type(await tasks.download(task), bytes)
+    assert_type(await tasks.download("a", Path("x")), Path)
+    assert_type(await tasks.download("a", "x"), Path)
+    assert_type(await tasks.download("a", BytesIO()), int)
     assert_type(tasks.sibling(Bucket, bucket="b", collection="c"), AsyncRepository[Bucket])
 
 

@@ -18,6 +18,7 @@ from kinto_models import (
     Account,
     Action,
     AlreadyExistsError,
+    Attachment,
     BackoffError,
     BasicAuth,
     BatchError,
@@ -35,6 +36,7 @@ from kinto_models import (
     EndOfLifeWarning,
     Event,
     Expr,
+    FileError,
     Group,
     HistoryEntry,
     HistoryTarget,
@@ -189,6 +191,16 @@ def one_edit(step: Edit) -> None:
     assert_type(step.path, tuple[str, ...])
     assert_type(step.value, Any)
     assert_type(step.root, type[BaseModel] | None)
+
+
+def attachment(told: Attachment, full: FileError) -> None:
+    assert_type(told.filename, str)
+    assert_type(told.location, str)
+    assert_type(told.hash, str)
+    assert_type(told.size, int)
+    assert_type(told.mimetype, str)
+    assert_type(told.original, dict[str, Any] | None)
+    assert_type(full.errno, int | None)
 
 
 def save_result(saved: SaveResult) -> None:

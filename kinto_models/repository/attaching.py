@@ -1,0 +1,315 @@
+"""Files beside records, as conversations: attached, detached and downloaded.
+
+kinto-attachment heeds no condition. What is known of an instance is compared with what is there before anything is
+sent; between the two somebody else may write.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterable, Mapping
+from dataclasses import dataclass
+from dataclasses import replace as replaced
+from io import BytesIO, TextIOBase
+from pathlib import Path
+from tempfile import SpooledTemporaryFile
+from typing import Any, Final, TypeVar
+from uuid import uuid4
+
+from pydantic import ValidationError
+
+from kinto_models.errors import (
+    AlreadyExistsError,
+    AttachmentError,
+    ConflictError,
+    MissingCapabilityError,
+    NoAttachmentError,
+    NotFoundError,
+    NotSavedError,
+    WrongHashError,
+)
+from kinto_models.models.attachments import Attachment, FileProgress
+from kinto_models.models.outcomes import SaveResult
+from kinto_models.models.stored import Stored, as_told, changes_of, state_of
+from kinto_models.models.tracking import Changes, dump, dump_json, names_of
+from kinto_models.protocol import attachments, operations
+from kinto_models.protocol.attachments import FIELD, Form, check_mimetype, check_name
+from kinto_models.protocol.bodies import encode
+from kinto_models.protocol.messages import Conversation, Operation, call, send, work
+from kinto_models.protocol.operations import Answer
+from kinto_models.repository import files
+from kinto_models.repository.files import Arriving, Content, Part
+from kinto_models.repository.hooks import saving, tell
+from kinto_models.repository.mapper import Draft, Mapper
+from kinto_models.repository.patching import valued
+from kinto_models.repository.reads import NO_OBJECT, get_or_none
+from kinto_models.repository.sending import called, unchanged
+from kinto_models.repository.writes import _drafted, _is_made_here
+
+__all__ = ["attach", "detach", "download"]
+
+R = TypeVar("R", bound=Stored)
+T = TypeVar("T")
+
+_CAPABILITY: Final = "attachments"
+_NO_PLUGIN: Final = (
+    "the server has not the capability 'attachments': its operator installs kinto-attachment, adds kinto_attachment to "
+    "kinto.includes, and says by kinto.attachment.base_path and kinto.attachment.base_url where the files are"
+)
+_IN_MEMORY: Final = 1 << 20
+"""Bytes that are kept in memory until they are checked; beyond, they are in a temporary file."""
+
+
+# Attach
+
+
+@dataclass(frozen=True, slots=True)
+class _Upload:
+    """What is sent.
+
+    Attributes:
+        content: of the file.
+        name: of the file.
+        mimetype: of the file.
+        changes: of the record, that are written with it.
+    """
+
+    content: Content
+    name: str
+    mimetype: str
+    changes: Changes
+
+    def send(self, mapper: Mapper[Any], object_id: str, parts: Mapping[str, Any]) -> Conversation[Answer]:
+        """Sends it, and compares what the server says that it got.
+
+        Raises:
+            WrongHashError: it got other bytes.
+        """
+        told = {name: encode(value) for name, value in parts.items() if value}
+        for text in told.values():
+            mapper.refuse_nul(text)
+        form = Form(told, self.name, self.mimetype, self.content, uuid4().hex)
+        answer = yield from _answered(mapper, attachments.attach(mapper.place, object_id, form))
+        attachment = _read(answer.body, object_id)
+        kept = attachment.original or {"hash": attachment.hash}  # which one that is kept compressed is not
+        if kept.get("hash") != self.content.hash:
+            raise WrongHashError(f"{answer.request.line}: the server got other bytes than were sent: attach it again")
+        return answer
+
+
+def attach(  # noqa: PLR0913  # what is sent, and how it is called
+    mapper: Mapper[R],
+    target: R | str,
+    source: Any,
+    *,
+    filename: str | None,
+    mimetype: str | None,
+    data: Mapping[str, Any] | None,
+    progress: FileProgress | None,
+) -> Conversation[Attachment]:
+    """Sends a file beside the object of an instance, or beside the one with this id."""
+    if not isinstance(target, str):
+        mapper.refuse_stranger(target)
+    name = filename if filename is not None else files.file_of(source)
+    if name is None:
+        raise ValueError("attach() needs filename=..., because what is to be sent has no name by itself")
+    kind = check_mimetype(mimetype if mimetype is not None else files.guessed(check_name(name)))
+    changes = valued(mapper, data or {})
+    if FIELD in changes.written:
+        raise TypeError(f"{FIELD!r} is what the server tells of the file: it is not among the data")
+    mapper.refuse(changes)
+    if isinstance(source, AsyncIterable):
+        content: Content = yield from call(files.collected, source, progress)
+    else:
+        content = yield from work(files.opened, source, progress)
+    upload = _Upload(content, check_name(name), kind, changes)
+    try:
+        if isinstance(target, str):
+            return (yield from _by_id(mapper, target, upload))
+        return (yield from _to_instance(mapper, target, upload))
+    finally:
+        content.close()
+
+
+def _by_id(mapper: Mapper[R], object_id: str, upload: _Upload) -> Conversation[Attachment]:
+    answer = yield from upload.send(mapper, object_id, {"data": upload.changes.written})
+    if mapper.subscribers:
+        obj = mapper.load((yield from send(operations.get(mapper.place, object_id))))
+        yield from tell(mapper, "created" if answer.created else "updated", object_id, obj, None)
+    return _read(answer.body, object_id)
+
+
+def _to_instance(mapper: Mapper[R], obj: R, upload: _Upload) -> Conversation[Attachment]:
+    if not mapper.knows(obj):
+        yield from saving(mapper, obj, _create(mapper, obj, upload))
+    else:
+        yield from _compare(mapper, obj)
+        names = names_of(mapper.model, {*upload.changes.written, FIELD})
+        draft, unsaved = _untouched(obj), changes_of(obj).names
+        old = as_told(obj) if mapper.subscribers else None
+        yield from upload.send(mapper, obj.id, {"data": upload.changes.written})
+        yield from _catch_up(mapper, draft, unsaved - names)
+        yield from tell(mapper, "updated", obj.id, obj, old)
+    return _of(obj)
+
+
+def _create(mapper: Mapper[R], obj: R, upload: _Upload) -> Conversation[SaveResult]:
+    """Makes the object with its file, in one request."""
+    if not obj.id:
+        raise NotSavedError(f"the server makes the ids of {type(obj).__name__}: save() it before a file is attached")
+    draft = (yield from _drafted(mapper, obj)).all()
+    data = {name: value for name, value in {**draft.data, **upload.changes.written}.items() if name != FIELD}
+    mapper.refuse_unusable(data)
+    theirs = None if _is_made_here(obj) else (yield from get_or_none(mapper, obj.id))
+    if theirs is not None:
+        error = AlreadyExistsError(f"{called(obj)} exists: refresh() it, or attach to its id")
+        error.mine, error.theirs = obj, theirs
+        raise error
+    granted = {ace: sorted(grants.granted) for ace, grants in draft.pending.items() if grants.granted}
+    yield from upload.send(mapper, obj.id, {"data": data, "permissions": draft.permissions or granted})
+    answer = yield from send(operations.get(mapper.place, obj.id))
+    return mapper.acknowledge(draft, replaced(answer, created=True))
+
+
+# Detach
+
+
+def detach(mapper: Mapper[R], target: R | str, *, missing_ok: bool) -> Conversation[bool]:
+    """Takes the file of an object away; False where there was none and that is no error."""
+    if not isinstance(target, str):
+        mapper.refuse_stranger(target)
+        yield from _compare(mapper, target)
+        obj, old = target, as_told(target)
+    else:
+        found = yield from get_or_none(mapper, target)  # because the plugin would make one with a null
+        if found is None:
+            if missing_ok:
+                return False
+            raise NoAttachmentError(f"{mapper.model.__name__} {target!r} does not exist")
+        obj, old = found, None
+    if not (state_of(obj).data or {}).get(FIELD):
+        if missing_ok:
+            return False
+        raise NoAttachmentError(f"{called(obj)} has no attachment")
+    draft, unsaved = _untouched(obj), changes_of(obj).names
+    yield from _answered(mapper, attachments.detach(mapper.place, obj.id))
+    if not isinstance(target, str) or mapper.subscribers:
+        yield from _catch_up(mapper, draft, unsaved - names_of(mapper.model, {FIELD}))
+        yield from tell(mapper, "updated", obj.id, obj, old)
+    return True
+
+
+# Download
+
+
+def download(
+    mapper: Mapper[R], target: R | str | Attachment, to: Any, *, progress: FileProgress | None
+) -> Conversation[Any]:
+    """Reads a file: into bytes, a path or a file, once it is checked."""
+    if isinstance(to, TextIOBase):
+        raise TypeError("download() writes bytes: open the file in binary mode, open(path, 'wb')")
+    if not isinstance(target, (str, Attachment)):
+        mapper.refuse_stranger(target)
+    if isinstance(target, str):
+        target = mapper.load((yield from send(operations.get(mapper.place, target))))
+    attachment = target if isinstance(target, Attachment) else _of(target)
+    if to is None:
+        whole = BytesIO()
+        yield from _fetch(mapper, attachment, Arriving(whole, attachment, progress, "memory", bounded=True))
+        return whole.getvalue()
+    if isinstance(to, (str, os.PathLike)):
+        return (yield from _to_path(mapper, attachment, to, progress))
+    with SpooledTemporaryFile(_IN_MEMORY) as checked:
+        yield from _fetch(mapper, attachment, Arriving(checked, attachment, progress, "a temporary file"))
+        return (yield from work(files.pour, checked, to))
+
+
+def _to_path(
+    mapper: Mapper[Any], attachment: Attachment, to: str | os.PathLike[str], progress: FileProgress | None
+) -> Conversation[Path]:
+    path = yield from work(files.target_of, to, attachment)
+    if (yield from work(files.holds, path, attachment)):
+        if progress is not None:
+            progress(attachment.size, attachment.size)
+        return path
+    part = Part(path)
+    try:
+        yield from _fetch(mapper, attachment, Arriving(part.file, attachment, progress, path))
+        yield from work(part.take_name)
+    finally:
+        part.drop()
+    return path
+
+
+def _fetch(mapper: Mapper[Any], attachment: Attachment, arriving: Arriving) -> Conversation[None]:
+    root: str = mapper.objects.url.removesuffix(mapper.place.path)
+    info = yield from mapper.facts.info(refresh=False)
+    capability = info.capabilities.get(_CAPABILITY)
+    if capability is None:
+        raise MissingCapabilityError(_NO_PLUGIN)
+    base_url = (capability.model_extra or {}).get("base_url")
+    if not isinstance(base_url, str) or not base_url:
+        raise AttachmentError(
+            "the server does not say where its files are: its operator sets kinto.attachment.base_url"
+        )
+    address = attachments.locate(root, base_url, attachment.location)
+    yield from send(attachments.fetch(root, address, arriving))
+    arriving.check()
+
+
+# What they share
+
+
+def _answered(mapper: Mapper[Any], operation: Operation[T]) -> Conversation[T]:
+    """The result of a request to the plugin.
+
+    Raises:
+        MissingCapabilityError: the server has it not.
+    """
+    try:
+        return (yield from mapper.send(operation))
+    except NotFoundError as error:
+        if error.errno != NO_OBJECT and not (yield from mapper.facts.has(_CAPABILITY)):
+            raise MissingCapabilityError(_NO_PLUGIN) from None
+        raise
+
+
+def _compare(mapper: Mapper[R], obj: R) -> Conversation[None]:
+    """Raises ConflictError if the object changed since the instance was read, and NotFoundError if it is gone: the
+    plugin would make it anew.
+    """
+    if not mapper.knows(obj):
+        raise NotSavedError(f"{called(obj)} was never read or saved here: refresh() it, or name it by its id")
+    answer = yield from send(operations.get_if_changed(mapper.place, obj.id, since=unchanged(obj, force=False) or 0))
+    if answer is not None:
+        error: ConflictError[R] = ConflictError(
+            f"{called(obj)} changed on the server since it was read: refresh() or rebase() it, or name it by its id"
+        )
+        error.details = {"existing": state_of(mapper.load(answer)).data}
+        raise mapper.conflict(error, obj)
+
+
+def _untouched(obj: R) -> Draft[R]:
+    """An instance of which nothing is written."""
+    return Draft(obj, dump_json(obj), obj, {}, names=names_of(type(obj), {FIELD}))
+
+
+def _catch_up(mapper: Mapper[R], draft: Draft[R], unsaved: frozenset[str]) -> Conversation[None]:
+    """Reads what the plugin wrote, and leaves what is not saved alone."""
+    answer = yield from send(operations.get(mapper.place, draft.obj.id))
+    mapper.acknowledge(draft, answer, keep=unsaved)
+
+
+def _of(obj: Stored) -> Attachment:
+    """What an instance tells of its file."""
+    told = dump(obj).get(FIELD) or (state_of(obj).data or {}).get(FIELD)
+    if not told:
+        raise NoAttachmentError(f"{called(obj)} has no attachment")
+    return _read(encode(told), obj.id)
+
+
+def _read(told: bytes, object_id: str) -> Attachment:
+    try:
+        return Attachment.model_validate_json(told)
+    except ValidationError:
+        raise AttachmentError(f"what is told of the file of {object_id!r} is not what kinto-attachment tells") from None
