@@ -18,7 +18,7 @@ ROWS = [
     {"repository"},
     {"services"},
     {"client"},
-    {"embedded", "cli", "server", "__main__"},
+    {"embedded", "cli", "server", "replication", "__main__"},
 ]
 UPWARDS = {("kinto_models.client", "kinto_models.embedded")}
 """Client.embedded() starts an optional tool: it is imported in that method only."""
