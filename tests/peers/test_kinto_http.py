@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from datetime import date
+from hashlib import sha256
 from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,10 @@ from kinto_http.patch_type import JSONPatch, MergePatch
 
 from kinto_models import (
     AsyncClient,
+    Attachment,
     BatchError,
     Client,
+    ForeignLocationError,
     ForeignPageError,
     InvalidIdError,
     KintoError,
@@ -32,12 +35,13 @@ from kinto_models import (
     RetryPolicy,
     UnavailableError,
     UncertainOutcomeError,
+    WrongHashError,
     col,
     edit,
     key,
 )
 from tests.conftest import Serve, Wire
-from tests.faults import Bench, Cut
+from tests.faults import Answer, Bench, Cut
 from tests.loopback import Loopback
 from tests.peers.conftest import Old
 
@@ -254,6 +258,80 @@ def test_a_dry_run_reads_really_and_deletes_nothing(kinto: Client, old: Old, thr
     assert theirs.get_record(id="a") == {}
     with pytest.raises(KeyError):
         theirs.delete_record(id="a")
+
+
+# W6 and W13 are about attachments
+
+
+def test_an_upload_that_is_tried_again_is_whole_the_second_time(kinto: Client, old: Old, tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(b"p" * 5000)
+    busy = Answer(503, {"Retry-After": "0"}, b'{"code": 503, "errno": 201, "error": "", "message": ""}')
+    with Bench(kinto.url) as bench, Client(bench.url, auth=ALICE) as client:
+        plan = bench.plan(busy, on="POST")
+        attached = client.repository(Task).attach(Task(id="a"), path)
+        assert plan.met == 1
+    assert attached.size == 5000
+    assert kinto.repository(Task).download("a") == b"p" * 5000
+
+    kinto.repository(Task).create(Task(id="b"))
+    with Bench(kinto.url) as bench:
+        bench.plan(busy, on="POST")
+        stored = old(server_url=bench.url, retry=1).add_attachment(id="b", filepath=str(path))
+    assert stored["size"] == 0
+
+
+def _with_file(loopback: Loopback, file: bytes, **told: Any) -> dict[str, Any]:
+    """A record of a server that has this file; its attachment, as the record tells it."""
+    told = {"filename": "x.txt", "location": "files/x.txt", "mimetype": "text/plain", "size": len(file), **told}
+    hello = {**json.loads(_HELLO), "capabilities": {"attachments": {"base_url": f"{loopback.origin}/"}}}
+    loopback.answers(body=json.dumps(hello).encode())
+    loopback.answers(body=file)
+    return {"hash": sha256(file).hexdigest(), **told}
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_a_file_name_of_the_server_leads_out_of_no_folder(loopback: Loopback, tmp_path: Path, kind: Any) -> None:
+    folder = tmp_path / "one" / "two"
+    folder.mkdir(parents=True)
+    told = _with_file(loopback, b"x", filename="../../x.txt")
+    attachment = Attachment.model_validate(told)
+    written = asked(kind, loopback.url, lambda client: client.repository(Task).download(attachment, folder))
+    assert written.parent == folder
+    assert not (tmp_path / "x.txt").exists()
+
+    _with_file(loopback, b"x")
+    kinto_http.Client(server_url=loopback.url).download_attachment({"attachment": told}, filepath=str(folder))
+    assert (tmp_path / "x.txt").exists()
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_a_file_that_does_not_come_as_it_should_leaves_the_old_one(
+    loopback: Loopback, tmp_path: Path, kind: Any
+) -> None:
+    path = tmp_path / "x.txt"
+    path.write_text("the old one")
+    told = _with_file(loopback, b"x", hash="0" * 64)
+    attachment = Attachment.model_validate(told)
+    with pytest.raises(WrongHashError):
+        asked(kind, loopback.url, lambda client: client.repository(Task).download(attachment, path))
+    assert path.read_text() == "the old one"
+    assert list(tmp_path.iterdir()) == [path]
+
+    _with_file(loopback, b"x")
+    theirs = kinto_http.Client(server_url=loopback.url)
+    theirs.download_attachment({"attachment": told}, filepath=str(path), overwrite=True)
+    assert path.read_text() == "x"
+
+
+def test_a_file_elsewhere_is_not_asked_for(loopback: Loopback, tmp_path: Path) -> None:
+    elsewhere = Loopback()
+    told = _with_file(loopback, b"x", location=f"{elsewhere.url}/x.txt")
+    attachment = Attachment.model_validate(told)
+    with Client(loopback.url) as client, pytest.raises(ForeignLocationError):
+        client.repository(Task).download(attachment)
+    assert elsewhere.received == []
+    elsewhere.close()
 
 
 # W7 is about what an answer says
