@@ -85,6 +85,8 @@ if TYPE_CHECKING:
     from kinto_models.models.changes import ChangeSet, RemoteChangeSet, Tombstone
     from kinto_models.models.collection import Collection
     from kinto_models.models.edits import Edit, Editor, edit
+    from kinto_models.models.effective import effective_permissions
+    from kinto_models.models.entries import PermissionEntry
     from kinto_models.models.events import Action, Event
     from kinto_models.models.expressions import Condition, Expr, col, key
     from kinto_models.models.group import Group
@@ -188,6 +190,7 @@ __all__ = [
     "OnConflict",
     "Outcome",
     "Page",
+    "PermissionEntry",
     "Permissions",
     "Plan",
     "Principal",
@@ -231,6 +234,7 @@ __all__ = [
     "col",
     "connect",
     "edit",
+    "effective_permissions",
     "key",
     "was",
 ]
@@ -248,6 +252,8 @@ _HOMES = {
     "kinto_models.models.changes": ("ChangeSet", "RemoteChangeSet", "Tombstone"),
     "kinto_models.models.collection": ("Collection",),
     "kinto_models.models.edits": ("Edit", "Editor", "edit"),
+    "kinto_models.models.effective": ("effective_permissions",),
+    "kinto_models.models.entries": ("PermissionEntry",),
     "kinto_models.models.events": ("Action", "Event"),
     "kinto_models.models.expressions": ("Condition", "Expr", "col", "key"),
     "kinto_models.models.group": ("Group",),

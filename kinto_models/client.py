@@ -36,6 +36,9 @@ from kinto_models.transports.requests import RequestsTransport
 if TYPE_CHECKING:
     from kinto_models.embedded import EmbeddedServer
     from kinto_models.models.account import UserAccount
+    from kinto_models.models.async_interface import AsyncFinder
+    from kinto_models.models.entries import PermissionEntry
+    from kinto_models.models.interface import Finder
     from kinto_models.models.server import ServerInfo, ServerUser
     from kinto_models.repository.async_runner import AsyncRunner
     from kinto_models.services.accounts import Accounts, AsyncAccounts
@@ -287,6 +290,19 @@ class Client(_Face):
 
         return self._runner.converse(me(self._runner.facts, signed=self._signed))
 
+    def permissions(self) -> Finder[PermissionEntry]:
+        """What the client's user may do where, as a query of ``PermissionEntry``. Nothing is sent yet.
+
+        The server compares and sorts by all of its fields but ``permissions`` and ``account_id``. Entries have no
+        timestamps, so what asks by one, and ``delete()``, are errors.
+
+        Raises:
+            MissingCapabilityError: when it is asked, of a server without ``experimental_permissions_endpoint``.
+        """
+        from kinto_models.services.permissions import permissions  # few programs ask
+
+        return permissions(self._runner)
+
     def run(self, operation: Operation[T]) -> T:
         """Sends any operation of ``kinto_models.protocol``, retried as the client's policy says."""
         return self._runner.run(operation)
@@ -430,6 +446,19 @@ class AsyncClient(_Face):
         from kinto_models.services.accounts import me
 
         return await self._runner.converse(me(self._runner.facts, signed=self._signed))
+
+    def permissions(self) -> AsyncFinder[PermissionEntry]:
+        """What the client's user may do where, as a query of ``PermissionEntry``. Nothing is sent yet.
+
+        The server compares and sorts by all of its fields but ``permissions`` and ``account_id``. Entries have no
+        timestamps, so what asks by one, and ``delete()``, are errors.
+
+        Raises:
+            MissingCapabilityError: when it is asked, of a server without ``experimental_permissions_endpoint``.
+        """
+        from kinto_models.services.permissions import async_permissions  # few programs ask
+
+        return async_permissions(self._runner)
 
     async def run(self, operation: Operation[T]) -> T:
         """Sends any operation of ``kinto_models.protocol``, retried as the client's policy says."""

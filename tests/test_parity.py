@@ -76,7 +76,7 @@ _OF_REPOSITORIES: Final = {
 _OF_CLIENTS: Final = {"url", "embedded", "clone", "withheld", "subscribe", "unsubscribe"}
 _OF_QUERIES: Final = {"where", "sort", "limit", "since", "before", "select", "pages"}
 _CALLED: Final[dict[type, set[str]]] = {
-    AsyncClient: {"repository", "buckets", "bucket", "batch", "accounts", *_OF_CLIENTS},
+    AsyncClient: {"repository", "buckets", "bucket", "batch", "accounts", "permissions", *_OF_CLIENTS},
     AsyncRepository: _OF_REPOSITORIES,
     AsyncAccounts: {*_OF_REPOSITORIES, "of"},
     AsyncObjects: _OF_REPOSITORIES,

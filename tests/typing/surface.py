@@ -38,6 +38,7 @@ from kinto_models import (
     Objects,
     Outcome,
     Page,
+    PermissionEntry,
     Permissions,
     Plan,
     Progress,
@@ -82,6 +83,7 @@ def client(kinto: Client, any_title: Operation[Title]) -> None:
     assert_type(kinto.withheld, tuple[Request, ...])
     assert_type(kinto.accounts, Accounts[UserAccount])
     assert_type(kinto.me(), ServerUser | None)
+    assert_type(kinto.permissions(), Finder[PermissionEntry])
     assert_type(kinto.run(any_title), Title)
     assert_type(kinto.close(), None)
     with kinto as entered:

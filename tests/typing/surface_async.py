@@ -33,6 +33,7 @@ from kinto_models import (
     HistoryEntry,
     Outcome,
     Page,
+    PermissionEntry,
     Plan,
     Progress,
     Record,
@@ -71,6 +72,7 @@ async def client(kinto: AsyncClient, any_title: Operation[Title]) -> None:
     assert_type(kinto.withheld, tuple[Request, ...])
     assert_type(kinto.accounts, AsyncAccounts[UserAccount])
     assert_type(await kinto.me(), ServerUser | None)
+    assert_type(kinto.permissions(), AsyncFinder[PermissionEntry])
     assert_type(await kinto.run(any_title), Title)
     assert_type(await kinto.close(), None)
     async with kinto as entered:

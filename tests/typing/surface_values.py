@@ -24,6 +24,7 @@ from kinto_models import (
     BatchError,
     BearerToken,
     BrowserOAuth,
+    Bucket,
     BucketPermissions,
     BulkResult,
     Capability,
@@ -46,6 +47,7 @@ from kinto_models import (
     Limits,
     Outcome,
     Page,
+    PermissionEntry,
     Permissions,
     Plan,
     Progress,
@@ -66,6 +68,7 @@ from kinto_models import (
     UUID4Ids,
     col,
     edit,
+    effective_permissions,
     key,
     was,
 )
@@ -277,6 +280,18 @@ def bulk(result: BulkResult, progress: Progress) -> None:
     assert_type(progress.done, int)
     assert_type(progress.failed, int)
     assert_type(progress.total, int | None)
+
+
+def permission_entry(entry: PermissionEntry, bucket: Bucket, group: Group) -> None:
+    assert_type(entry.uri, str)
+    assert_type(entry.resource_name, str)
+    assert_type(entry.permissions, frozenset[str])
+    assert_type(entry.bucket_id, str | None)
+    assert_type(entry.collection_id, str | None)
+    assert_type(entry.group_id, str | None)
+    assert_type(entry.record_id, str | None)
+    assert_type(entry.account_id, str | None)
+    assert_type(effective_permissions([Account("ada")], bucket=bucket, group=group, groups=[group]), frozenset[str])
 
 
 def plan(todo: Plan[Task], revision: Revision[Task]) -> None:
