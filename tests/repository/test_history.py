@@ -41,8 +41,9 @@ from kinto_models import (
 from kinto_models.embedded import EmbeddedServer
 from kinto_models.protocol.messages import Operation, Request, Response
 from kinto_models.repository.batch import Collected
-from tests.conftest import Wire
-from tests.repository.conftest import Opened, carry_out, told
+from kinto_models.transports.base import Transport
+from tests.conftest import Serve, Wire
+from tests.repository.conftest import Opened, carry_out, emptied, told
 
 _LIST = "/buckets/todo/collections/tasks/records"
 
@@ -75,12 +76,24 @@ def task(kinto: Client) -> Task:
 
 
 @pytest.fixture
-def paged() -> Iterator[Client]:
-    """A client of a server that gives two objects to a page."""
-    with Client.embedded(settings={"kinto.paginate_by": "2"}) as kinto:
-        kinto.bucket("todo").save()
-        kinto.bucket("todo").collection("tasks").save()
-        yield kinto
+def paged(serve: Serve) -> Iterator[Client]:
+    """A client, active, of a server that gives two objects to a page."""
+    server = serve("history in pages", {"kinto.paginate_by": "2"})
+    with emptied(server.url) as client, client:
+        yield client
+
+
+class Meddled(Wire):
+    """Something happens before the request of a number is sent."""
+
+    def __init__(self, transport: Transport, number: int, meddle: Callable[[], object]) -> None:
+        super().__init__(transport)
+        self.number, self.meddle = number, meddle
+
+    def send(self, request: Request) -> Response:
+        if len(self.sent) == self.number:
+            self.meddle()
+        return super().send(request)
 
 
 @pytest.fixture(scope="module")
@@ -459,6 +472,40 @@ def test_a_snapshot_reads_all_pages(paged: Client) -> None:
     assert tasks.snapshot(at, by="server") == found
 
 
+def test_a_snapshot_has_more_than_the_storage_of_the_server_gives_at_once(serve: Serve, backend: str) -> None:
+    server = serve("a storage of twenty", {"kinto.storage_max_fetch_size": "20"})
+    with emptied(server.url) as client:
+        tasks = client.repository(Task)
+        tasks.create_many([Task(id=f"t{number}", priority=number) for number in range(30)])
+        at = tasks.timestamp()
+        tasks.create_many([Task(id=f"n{number}") for number in range(5)])
+        for number in range(25):
+            tasks.patch(f"t{number}", priority=99)
+        assert {each.id: each.priority for each in tasks.snapshot(at)} == {f"t{number}": number for number in range(30)}
+        assert (len(tasks.snapshot(at, by="server")) < 30) == (backend == "postgresql")
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_what_happens_while_a_snapshot_is_read_is_not_in_it(paged: Client, number: int) -> None:
+    tasks = paged.repository(Task)
+    tasks.create_many([Task(id=f"t{number}", title="old") for number in range(5)])
+    tasks.patch("t3", title="new")
+    at = tasks.timestamp()
+    tasks.delete("t4")
+    with Client(paged.url, auth=("alice", "s3cret")) as other:
+
+        def meddle() -> None:
+            others = other.repository(Task)
+            for object_id in ("t0", "t2", "t3"):
+                others.patch(object_id, title="later")
+            others.delete("t1")
+            others.create(Task(id="t9"))
+
+        paged._runner.transport = Meddled(paged._runner.transport, number, meddle)
+        found = tasks.snapshot(at)
+    assert {each.id: each.title for each in found} == {"t0": "old", "t1": "old", "t2": "old", "t3": "new", "t4": "old"}
+
+
 _steps = st.lists(
     st.tuples(st.sampled_from(["write", "write", "delete", "collection"]), st.sampled_from("abc"), st.integers(0, 9)),
     max_size=12,
@@ -511,6 +558,16 @@ def test_a_record_goes_back_to_an_entry_or_a_moment(kinto: Client, task: Task, w
     task.revert(datetime.fromtimestamp(0, timezone.utc) + timedelta(milliseconds=last.timestamp))
     assert Task.get("t1").title == "c"
     assert task.revert(last).changed == set()
+
+
+def test_a_dry_run_tells_what_a_way_back_and_a_purge_would_do(kinto: Client, task: Task) -> None:
+    first = task.history().all()[-1]
+    with Client(kinto.url, auth=("alice", "s3cret"), dry_run=True) as rehearsal:
+        mine = rehearsal.repository(Task).get("t1")
+        assert mine.revert(first).changed == {"title"}
+        assert rehearsal.bucket("todo").purge_history(HistoryEntry.record_id == "t1") == 3
+        assert [request.method for request in rehearsal.withheld] == ["PATCH", "DELETE"]
+    assert (Task.get("t1").title, task.history().count()) == ("c", 3)
 
 
 def test_what_was_added_since_goes_and_what_is_not_saved_too(kinto: Client) -> None:
