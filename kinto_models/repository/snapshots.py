@@ -137,7 +137,7 @@ class _Past:
 
     def take_changed(self, listing: Listing) -> bool:
         """Takes records that are not, tombstones included."""
-        self._open.update({data["id"] for data in _raw(listing)} - self._found.keys())
+        self._open.update(data["id"] for data in _raw(listing))
         return False
 
     def take_entries(self, listing: Listing) -> bool:
@@ -150,7 +150,7 @@ class _Past:
             self._take_later(entry)
             return False
         if not self._reached and not self.deleted_since:
-            self._open -= self._new
+            self._open = self._unknown()
         self._reached = True
         if entry.record_id is None:
             self._collection_was = self._collection_was or entry.action
@@ -166,8 +166,7 @@ class _Past:
             self.deleted_since = self.deleted_since or entry.action == "delete"
             self._collection_is_new = entry.action == "create"
             return
-        if entry.record_id not in self._found:
-            self._open.add(entry.record_id)
+        self._open.add(entry.record_id)
         (self._new.add if entry.action == "create" else self._new.discard)(entry.record_id)
 
     def missing(self) -> set[str]:
@@ -175,7 +174,10 @@ class _Past:
         # One record that has not changed shows that the collection is still the same.
         unknown = self._collection_was is None if self.deleted_since else not (self._reached or self._found)
         everything = unknown and not self._collection_is_new
-        return (self._open - self._new) | ({"all of them"} if everything else set())
+        return self._unknown() | ({"all of them"} if everything else set())
+
+    def _unknown(self) -> set[str]:
+        return self._open - self._found.keys() - self._new
 
     def records(self) -> list[Data]:
         """The records."""

@@ -421,10 +421,39 @@ def test_what_was_purged_is_an_error_where_it_is_needed(kinto: Client, task: Tas
         assert tasks.snapshot(at, by="server") == []
     todo.purge_history()
     assert {each.id for each in tasks.snapshot(tasks.timestamp())} == {"t1", "t2"}
-    tasks.delete_all()
+    at = tasks.timestamp()
+    tasks.delete("t1")
     todo.purge_history()
-    with pytest.raises(NotInHistoryError):
-        tasks.snapshot(third)
+    assert [each.id for each in tasks.snapshot(tasks.timestamp())] == ["t2"]
+    with pytest.raises(NotInHistoryError, match="missing: t1"):
+        tasks.snapshot(at)
+
+
+def test_a_history_that_does_not_reach_back_is_not_taken_for_an_empty_collection(kinto: Client, task: Task) -> None:
+    tasks, todo = kinto.repository(Task), kinto.bucket("todo")
+    Task(id="t2", title="x").save()
+    tasks.patch("t2", title="y")
+    at = tasks.timestamp()
+    todo.purge_history(before=todo.history.all()[0].last_modified)  # t1 is not in it any more
+    todo.collections.delete("tasks")
+    with pytest.raises(NotInHistoryError, match="all of them"):
+        tasks.snapshot(at)
+    todo.collection("tasks").save()
+    todo.purge_history()
+    with pytest.raises(NotInHistoryError, match="all of them"):
+        tasks.snapshot(at)
+
+
+def test_no_more_of_the_history_is_read_than_it_takes(paged: Client) -> None:
+    tasks = paged.repository(Task)
+    for number in range(5):
+        tasks.create(Task(id=f"t{number}"))
+    at = tasks.timestamp()
+    tasks.create(Task(id="new"))
+    tasks.patch("t4", title="new")
+    paged._runner.transport = wire = Wire(paged._runner.transport)
+    assert len(tasks.snapshot(at)) == 5
+    assert len([request for request in wire.sent if request.line == "GET /buckets/todo/history"]) == 2
 
 
 def test_a_record_whose_entries_are_out_of_order_is_what_it_was(kinto: Client) -> None:

@@ -24,6 +24,7 @@ from kinto_models import (
     ConflictError,
     Finder,
     Group,
+    HistoryEntry,
     Objects,
     Outcome,
     Page,
@@ -35,6 +36,7 @@ from kinto_models import (
     SaveResult,
     col,
     edit,
+    was,
 )
 
 
@@ -361,3 +363,16 @@ def a_wrong_class_in_a_place(articles: Collection, kinto: Client) -> None:
     articles.records(Bucket)  # type: ignore[type-var]
     articles.records(Title)  # type: ignore[type-var]
     kinto.buckets.save(articles)  # type: ignore[arg-type]
+
+
+def a_mistake_about_the_history(task: Task, other: Other) -> None:
+    HistoryEntry.acton  # type: ignore[attr-defined]
+    for entry in task.history():
+        entry.target.data.titel  # type: ignore[attr-defined]
+        entry.timestamp = 5  # type: ignore[misc]
+        entry.as_(Title)  # type: ignore[type-var]
+    was(Task.priority) < "high"  # type: ignore[operator]
+    was(Task.titel)  # type: ignore[attr-defined]
+    task.revert("yesterday")  # type: ignore[arg-type]
+    others: Finder[HistoryEntry[Task]] = other.history()  # type: ignore[assignment]
+    del others
