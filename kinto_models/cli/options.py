@@ -162,9 +162,9 @@ _TABLE: Final = (
         switch=True,
         variable="KINTO_DRY_RUN",
     ),
-    Option("verbosity", ("-v", "--verbose"), "Say what is done", group="messages", switch=logging.INFO),
-    Option("verbosity", ("-q", "--quiet"), "Say only what is fatal", group="messages", switch=logging.CRITICAL),
-    Option("verbosity", ("-D", "--debug"), "Say everything, each request too", group="messages", switch=logging.DEBUG),
+    Option("verbosity", ("-v", "--verbose"), "Say what is done", group="output", switch=logging.INFO),
+    Option("verbosity", ("-q", "--quiet"), "Say only what is fatal", group="output", switch=logging.CRITICAL),
+    Option("verbosity", ("-D", "--debug"), "Say everything, each request too", group="output", switch=logging.DEBUG),
 )
 
 
@@ -173,7 +173,7 @@ def usual(*, prefix: str = "", without: Collection[str] = (), **defaults: Any) -
 
     Parameters:
         prefix: for one of several servers: ``"from"`` makes ``--from-server`` and ``KINTO_FROM_SERVER`` of those that
-            concern a server, and leaves out those of messages.
+            concern a server, and leaves out switches.
         without: names to leave out.
         defaults: values by name, for what is neither typed nor in the environment.
 

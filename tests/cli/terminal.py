@@ -7,7 +7,9 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
-__all__ = ["environment", "on_a_terminal"]
+__all__ = ["COMMAND", "environment", "on_a_terminal"]
+
+COMMAND = (sys.executable, "-m", "kinto_models")
 
 
 def environment(**variables: str) -> dict[str, str]:

@@ -15,10 +15,8 @@ from kinto_models import Client, Record, __version__
 from kinto_models.cli.screen import as_json, shown
 from kinto_models.cli.status import Status
 from tests.cli.conftest import HOSTILE, Command, record
-from tests.cli.terminal import environment, on_a_terminal
+from tests.cli.terminal import COMMAND, environment, on_a_terminal
 from tests.loopback import Loopback
-
-COMMAND = (sys.executable, "-m", "kinto_models")
 
 
 def started(*typed: str, url: str, auth: str = "alice:s3cret") -> subprocess.Popen[str]:
@@ -39,7 +37,7 @@ def test_it_says_its_version_and_helps(command: Command) -> None:
     assert command("--version").out == f"kinto-models {__version__}\n"
     helped = command("--help")
     assert helped.status == Status.DONE
-    for name in ("info", "ls", "get", "history"):
+    for name in ("info", "ls", "get", "history", "replicate"):
         assert re.search(rf"│ {name} ", helped.out)
         own = command(name, "--help")
         assert own.status == Status.DONE

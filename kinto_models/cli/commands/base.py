@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from importlib import import_module
 from typing import Annotated, Any, Concatenate, Final, ParamSpec, TypeVar
@@ -21,12 +22,12 @@ from kinto_models.client import Client
 from kinto_models.errors import KintoError
 from kinto_models.models.interface import Finder
 
-__all__ = ["ONE_SERVER", "Limit", "Run", "app", "command", "typed"]
+__all__ = ["ONE_SERVER", "Limit", "Run", "app", "command", "typed", "usage"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_JSON: Final = Option("json", ("--json",), "Write JSON, for programs", group="messages", switch=True)
+_JSON: Final = Option("json", ("--json",), "Write JSON, for programs", group="output", switch=True)
 _ROWS: Final = 50
 """Objects that people are shown where they say no limit."""
 Limit = Annotated[
@@ -86,14 +87,25 @@ class Run:
         self.args: Namespace = args
         self.screen: Screen = Screen(machine=bool(args.json))
 
-    def client(self, prefix: str = "") -> Client:
+    def client(self) -> Client:
         """A client of the server that the options name."""
-        try:
-            return client_from(self.args, prefix=prefix)
-        except ValueError as error:
-            if isinstance(error, KintoError):
-                raise
-            raise typer.BadParameter(str(error), param_hint=f"--{prefix}-auth" if prefix else "--auth") from None
+        with usage("--auth"):
+            return client_from(self.args)
+
+    def side(self, prefix: str) -> Client:
+        """A client of one of two servers: ``--from-server`` and ``--from-auth``, or what ``--server`` and ``--auth``
+        say instead. Credentials for the one server are never those for another.
+        """
+        args = Namespace(**{name: getattr(self.args, name) for name in ("retry", "timeout", "server", "auth")})
+        server, auth = getattr(self.args, f"{prefix}_server"), getattr(self.args, f"{prefix}_auth")
+        if server is not None:
+            args.server, args.auth = server, auth
+        elif auth is not None:
+            args.auth = auth
+        if args.server is None:
+            raise typer.BadParameter("missing: give it, or --server", param_hint=f"--{prefix}-server")
+        with usage(f"--{prefix}-auth"):
+            return client_from(args)
 
     def listed(
         self,
@@ -143,9 +155,18 @@ def command(
     return decorate
 
 
+@contextmanager
+def usage(name: str) -> Generator[None, None, None]:
+    """Makes a usage error of a ValueError that is none of this library's tree: the server or a file is not to blame."""
+    try:
+        yield
+    except ValueError as error:
+        if isinstance(error, KintoError):
+            raise
+        raise typer.BadParameter(str(error), param_hint=name) from None
+
+
 def typed(read: Callable[[str], T], text: str, name: str) -> T:
     """What was typed, read; a usage error where that cannot be done."""
-    try:
+    with usage(name):
         return read(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=name) from None
