@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterable, Callable, Iterable
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, Final, Protocol, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["AsyncSource", "Attachment", "FileProgress", "Readable", "Source", "Writable"]
+from kinto_models.errors import ReadOnlyFieldError
+from kinto_models.protocol.attachments import FIELD
+from kinto_models.types import Data
+
+__all__ = ["AsyncSource", "Attachment", "FileProgress", "Readable", "Source", "Writable", "has_file", "not_written"]
+
+_TOLD: Final = {"filename", "location", "hash", "size", "mimetype"}
 
 
 class Attachment(BaseModel, frozen=True):
@@ -64,3 +70,16 @@ AsyncSource: TypeAlias = "Source | AsyncIterable[bytes]"
 
 FileProgress: TypeAlias = Callable[[int, int], object]
 """Is told how many bytes of how many have passed; on another try it begins again."""
+
+
+def has_file(data: Data) -> bool:
+    """Whether these data of a record tell of a file of the plugin's."""
+    told = data.get(FIELD)
+    return isinstance(told, dict) and told.keys() >= _TOLD
+
+
+def not_written(model: type[BaseModel]) -> ReadOnlyFieldError:
+    """The error of a write that would leave a file without its record."""
+    return ReadOnlyFieldError(
+        f"{model.__name__}: {FIELD!r} is what the server tells of a file, and written by attach() and detach() only"
+    )

@@ -10,10 +10,11 @@ import os
 from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass
 from dataclasses import replace as replaced
+from functools import partial
 from io import BytesIO, TextIOBase
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 from uuid import uuid4
 
 from pydantic import ValidationError
@@ -35,7 +36,7 @@ from kinto_models.models.tracking import Changes, dump, dump_json, names_of
 from kinto_models.protocol import attachments, operations
 from kinto_models.protocol.attachments import FIELD, Form, check_mimetype, check_name
 from kinto_models.protocol.bodies import encode
-from kinto_models.protocol.messages import Conversation, Operation, call, send, work
+from kinto_models.protocol.messages import Conversation, Operation, Request, call, send, work
 from kinto_models.protocol.operations import Answer
 from kinto_models.repository import files
 from kinto_models.repository.files import Arriving, Content, Part
@@ -63,7 +64,7 @@ _IN_MEMORY: Final = 1 << 20
 # Attach
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Upload:
     """What is sent.
 
@@ -72,12 +73,14 @@ class _Upload:
         name: of the file.
         mimetype: of the file.
         changes: of the record, that are written with it.
+        told: what the server told of it, once it was sent.
     """
 
     content: Content
     name: str
     mimetype: str
     changes: Changes
+    told: Attachment | None = None
 
     def send(self, mapper: Mapper[Any], object_id: str, parts: Mapping[str, Any]) -> Conversation[Answer]:
         """Sends it, and compares what the server says that it got.
@@ -89,12 +92,19 @@ class _Upload:
         for text in told.values():
             mapper.refuse_nul(text)
         form = Form(told, self.name, self.mimetype, self.content, uuid4().hex)
-        answer = yield from _answered(mapper, attachments.attach(mapper.place, object_id, form))
-        attachment = _read(answer.body, object_id)
-        kept = attachment.original or {"hash": attachment.hash}  # which one that is kept compressed is not
+        operation = attachments.attach(mapper.place, object_id, form)
+        answer = yield from _answered(mapper, replaced(operation, pretend=partial(self._pretended, operation.request)))
+        self.told = _read(answer.body, object_id)
+        kept = self.told.original or {"hash": self.told.hash}  # which one that is kept compressed is not
         if kept.get("hash") != self.content.hash:
             raise WrongHashError(f"{answer.request.line}: the server got other bytes than were sent: attach it again")
         return answer
+
+    def _pretended(self, request: Request) -> Answer:
+        """What is answered in a dry run: a file that is nowhere."""
+        size = sum(map(len, self.content))
+        told = Attachment(filename=self.name, location="", hash=self.content.hash, size=size, mimetype=self.mimetype)
+        return Answer(told.model_dump_json().encode(), None, created=False, request=request)
 
 
 def attach(  # noqa: PLR0913  # what is sent, and how it is called
@@ -124,22 +134,20 @@ def attach(  # noqa: PLR0913  # what is sent, and how it is called
         content = yield from work(files.opened, source, progress)
     upload = _Upload(content, check_name(name), kind, changes)
     try:
-        if isinstance(target, str):
-            return (yield from _by_id(mapper, target, upload))
-        return (yield from _to_instance(mapper, target, upload))
+        yield from _by_id(mapper, target, upload) if isinstance(target, str) else _to_instance(mapper, target, upload)
     finally:
         content.close()
+    return cast("Attachment", upload.told)
 
 
-def _by_id(mapper: Mapper[R], object_id: str, upload: _Upload) -> Conversation[Attachment]:
+def _by_id(mapper: Mapper[R], object_id: str, upload: _Upload) -> Conversation[None]:
     answer = yield from upload.send(mapper, object_id, {"data": upload.changes.written})
-    if mapper.subscribers:
+    if mapper.subscribers and not mapper.dry:
         obj = mapper.load((yield from send(operations.get(mapper.place, object_id))))
         yield from tell(mapper, "created" if answer.created else "updated", object_id, obj, None)
-    return _read(answer.body, object_id)
 
 
-def _to_instance(mapper: Mapper[R], obj: R, upload: _Upload) -> Conversation[Attachment]:
+def _to_instance(mapper: Mapper[R], obj: R, upload: _Upload) -> Conversation[None]:
     if not mapper.knows(obj):
         yield from saving(mapper, obj, _create(mapper, obj, upload))
     else:
@@ -150,7 +158,6 @@ def _to_instance(mapper: Mapper[R], obj: R, upload: _Upload) -> Conversation[Att
         yield from upload.send(mapper, obj.id, {"data": upload.changes.written})
         yield from _catch_up(mapper, draft, unsaved - names)
         yield from tell(mapper, "updated", obj.id, obj, old)
-    return _of(obj)
 
 
 def _create(mapper: Mapper[R], obj: R, upload: _Upload) -> Conversation[SaveResult]:
@@ -167,6 +174,8 @@ def _create(mapper: Mapper[R], obj: R, upload: _Upload) -> Conversation[SaveResu
         raise error
     granted = {ace: sorted(grants.granted) for ace, grants in draft.pending.items() if grants.granted}
     yield from upload.send(mapper, obj.id, {"data": data, "permissions": draft.permissions or granted})
+    if mapper.dry:
+        return SaveResult(created=True, changed=draft.names, etag=None)
     answer = yield from send(operations.get(mapper.place, obj.id))
     return mapper.acknowledge(draft, replaced(answer, created=True))
 
@@ -192,7 +201,8 @@ def detach(mapper: Mapper[R], target: R | str, *, missing_ok: bool) -> Conversat
             return False
         raise NoAttachmentError(f"{called(obj)} has no attachment")
     draft, unsaved = _untouched(obj), changes_of(obj).names
-    yield from _answered(mapper, attachments.detach(mapper.place, obj.id))
+    operation = attachments.detach(mapper.place, obj.id)
+    yield from _answered(mapper, replaced(operation, pretend=lambda: None))
     if not isinstance(target, str) or mapper.subscribers:
         yield from _catch_up(mapper, draft, unsaved - names_of(mapper.model, {FIELD}))
         yield from tell(mapper, "updated", obj.id, obj, old)
@@ -295,9 +305,10 @@ def _untouched(obj: R) -> Draft[R]:
 
 
 def _catch_up(mapper: Mapper[R], draft: Draft[R], unsaved: frozenset[str]) -> Conversation[None]:
-    """Reads what the plugin wrote, and leaves what is not saved alone."""
-    answer = yield from send(operations.get(mapper.place, draft.obj.id))
-    mapper.acknowledge(draft, answer, keep=unsaved)
+    """Reads what the plugin wrote, if it did, and leaves what is not saved alone."""
+    if not mapper.dry:
+        answer = yield from send(operations.get(mapper.place, draft.obj.id))
+        mapper.acknowledge(draft, answer, keep=unsaved)
 
 
 def _of(obj: Stored) -> Attachment:

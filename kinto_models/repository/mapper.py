@@ -16,6 +16,7 @@ from kinto_models.errors import (
     InvalidRequestError,
     ReadOnlyFieldError,
 )
+from kinto_models.models.attachments import has_file, not_written
 from kinto_models.models.locating import located
 from kinto_models.models.merging import merge_instances
 from kinto_models.models.numbers import may_be_rounded, refuse_rounded
@@ -37,6 +38,7 @@ from kinto_models.models.tracking import (
     parse,
     wire_names,
 )
+from kinto_models.protocol.attachments import FIELD
 from kinto_models.protocol.bodies import encode, envelope, has_nul
 from kinto_models.protocol.etags import format_etag
 from kinto_models.protocol.messages import Conversation, Operation, Request, send
@@ -105,10 +107,26 @@ class Draft(Generic[R]):
         return self
 
     def changes(self, told: Data | None) -> Changes:
-        """What of it the object, as the server told it, has not; nothing where nothing was told."""
+        """What of it the object, as the server told it, has not; nothing where nothing was told.
+
+        Raises:
+            ReadOnlyFieldError: the instance was read with a file, and has it no more.
+        """
+        if told is not None and has_file(told) and self.data.get(FIELD) is None:
+            self._keep_file(told)
         changes = Changes() if told is None else diff(self.obj, told, self.data)
         self.names = changes.names
         return changes
+
+    def _keep_file(self, told: Data) -> None:
+        """Whoever does not know of the file that is there does not take it away."""
+        model = type(self.obj)
+        if FIELD not in dump(parse(model, told)):  # of which the class sees nothing
+            return
+        if told is state_of(self.obj).data:
+            raise not_written(model)
+        self.told = parse(model, {**self.data, FIELD: told[FIELD], "id": self.obj.id})
+        self.data = dump(self.told)
 
 
 class Shared(Protocol):

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from pydantic_core import to_jsonable_python
 
 from kinto_models.errors import NotSavedError, UnknownPermissionsError
+from kinto_models.models.attachments import has_file, not_written
 from kinto_models.models.edits import Edit, applied, value_of
 from kinto_models.models.expressions import refuse_foreign
 from kinto_models.models.outcomes import SaveResult
@@ -25,6 +26,7 @@ from kinto_models.models.tracking import (
     wire_names,
 )
 from kinto_models.protocol import operations
+from kinto_models.protocol.attachments import FIELD
 from kinto_models.protocol.bodies import BASIC
 from kinto_models.protocol.messages import Conversation
 from kinto_models.repository.hooks import attended, hook, loaded, saved, tell
@@ -55,6 +57,8 @@ def _patch_instance(
         raise NotSavedError(f"{called(obj)} was never read or saved here: save() it, or patch() it by its id")
     edited = _edited(mapper, edits, values)
     _refuse_unknown(mapper, values)
+    if has_file(data) and FIELD in {wire_names(mapper.model).get(name, name) for name in values}:
+        raise not_written(mapper.model)
     trial, old = parse(mapper.model, data).model_copy(update=values), None
     changes = _changed(mapper, trial, data, values)
     if not changes and not edits:

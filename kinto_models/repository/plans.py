@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from kinto_models.errors import ConflictError
+from kinto_models.models.attachments import has_file
 from kinto_models.models.interface import Page
 from kinto_models.models.outcomes import SaveResult
 from kinto_models.models.plans import Plan, Revision
 from kinto_models.models.stamps import without_stamp
 from kinto_models.models.stored import Stored, state_of
-from kinto_models.models.tracking import SERVER_OWNED, Changes, dump, same
+from kinto_models.models.tracking import SERVER_OWNED, Changes, absorb, dump, same
 from kinto_models.protocol import operations
 from kinto_models.protocol.messages import Conversation, Stream, drain
 from kinto_models.repository import writes
@@ -64,6 +65,8 @@ def _tie(mapper: Mapper[R], obj: R, theirs: R) -> None:
     state = state_of(obj)
     if state.objects is None or state.objects.url == mapper.objects.url:
         unsaved = state.permissions
+        if has_file(state_of(theirs).data or {}):  # which the instance need not know of
+            absorb(obj, theirs)
         mapper.tie(obj, theirs)
         state.permissions = unsaved
 
@@ -98,8 +101,7 @@ def _revise(mapper: Mapper[R], revision: Revision[R]) -> Conversation[SaveResult
 def _revised(mapper: Mapper[R], revision: Revision[R]) -> Conversation[SaveResult]:
     draft = mapper.draft(revision.desired)
     draft.permissions, draft.held = {}, None
-    changes = _changes(mapper, revision.desired, revision.current)
-    draft.names = changes.names
+    changes = draft.changes(state_of(revision.current).data or {})
     only = state_of(revision.current).timestamp
     if not changes:  # any more
         mapper.tie(draft.obj, revision.current)

@@ -34,6 +34,7 @@ from kinto_models import (
     NoAttachmentError,
     NotFoundError,
     NotSavedError,
+    ReadOnlyFieldError,
     ReadTimeoutError,
     Record,
     RedirectError,
@@ -340,6 +341,93 @@ def test_a_batch_has_no_files(kinto: Client) -> None:
     with kinto.batch() as batch:
         for name in ("attach", "detach", "download"):
             assert not hasattr(batch.repository(Task), name)
+
+
+def test_a_dry_run_sends_no_file_and_says_what_it_would_have(kinto: Client, ask: Ask) -> None:
+    task = kinto.repository(Task).create(Task(id="t1", title="x"))
+    digest = sha256(LARGE).hexdigest()
+    for target in (task, Task(id="t2"), "t3"):
+        told = ask(kinto.url, lambda tasks, target=target: tasks.attach(target, LARGE, filename="a.png"), dry_run=True)
+        assert told.model_dump() == {
+            "filename": "a.png", "location": "", "hash": digest, "size": len(LARGE), "mimetype": "image/png"
+        }  # fmt: skip
+    assert (task.attachment, kinto.repository(Task).count()) == (None, 1)
+    task = kinto.repository(Task).get("t1")
+    task.attach(b"x", filename="a")
+    assert ask(kinto.url, lambda tasks: tasks.detach(task), dry_run=True) is True
+    with kinto.clone(dry_run=True) as dry:
+        dry.repository(Task).attach("t1", b"secret", filename="a")
+        assert [request.line for request in dry.withheld] == [f"POST {task_path}/attachment"]
+        assert "secret" not in repr(dry.withheld)
+    assert kinto.repository(Task).download("t1") == b"x"
+
+
+task_path = "/buckets/todo/collections/tasks/records/t1"
+
+
+# Writes beside a file
+
+
+def test_a_write_that_knows_of_no_file_leaves_it_where_it_is(kinto: Client, ask: Ask) -> None:
+    tasks = kinto.repository(Task)
+    told = tasks.attach("t1", b"x", filename="a", data={"title": "old"})
+    again = Task(id="t1", title="upserted")
+    ask(kinto.url, lambda tasks: tasks.upsert(again))
+    assert again.attachment == told
+    assert read(kinto, "t1")["title"] == "upserted"
+    same = Task(id="t1", title="upserted")
+    assert not tasks.sync_to([same])
+    assert same.attachment == told
+    assert not same.dirty
+    desired = Task(id="t1", title="synced")
+    plan = tasks.sync_to([desired])
+    assert tasks.apply(plan).updated == 1
+    assert desired.attachment == told
+    bare = Plain.model_validate({"id": "t1", "title": "without its type", "more": 1})
+    assert kinto.repository(Plain).apply(kinto.repository(Plain).sync_to([bare])).updated == 1
+    fewer = Plain.model_validate({"id": "t1", "title": "fewer"})  # by a PUT, because something is gone
+    assert kinto.repository(Plain).apply(kinto.repository(Plain).sync_to([fewer])).updated == 1
+    assert (fewer.model_extra or {})["attachment"] == told.model_dump()
+    assert read(kinto, "t1") == {"title": "fewer", "attachment": told.model_dump()}
+    assert tasks.download("t1") == b"x"
+
+
+def test_an_instance_with_a_file_is_replaced_with_it(kinto: Client) -> None:
+    task = Task(id="t1")
+    told = task.attach(b"x", filename="a")
+    task.title = "replaced"
+    task.replace()
+    assert (read(kinto, "t1")["attachment"], task.attachment) == (told.model_dump(), told)
+
+
+@pytest.mark.parametrize("how", ["save", "force", "replace", "patch"])
+def test_a_file_is_not_taken_away_by_a_field(kinto: Client, how: str) -> None:
+    task = Task(id="t1")
+    told = task.attach(b"x", filename="a")
+    if how != "patch":
+        task.attachment = None
+    writes: dict[str, Callable[[], object]] = {
+        "save": task.save,
+        "force": lambda: task.save(force=True),
+        "replace": task.replace,
+        "patch": lambda: task.patch(attachment=None),
+    }
+    with pytest.raises(ReadOnlyFieldError, match="detach"):
+        writes[how]()
+    assert read(kinto, "t1")["attachment"] == told.model_dump()
+    task.refresh()
+    assert task.attachment == told
+
+
+def test_a_class_that_does_not_see_the_file_saves_all_the_same(kinto: Client) -> None:
+    class Ignoring(Record, bucket="todo", collection="tasks", unknown="ignore"):
+        title: str = ""
+
+    told = kinto.repository(Task).attach("t1", b"x", filename="a")
+    record = kinto.repository(Ignoring).get("t1")
+    record.title = "y"
+    record.save()
+    assert read(kinto, "t1") == {"title": "y", "attachment": told.model_dump()}
 
 
 # Faults on the way
