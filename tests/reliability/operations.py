@@ -14,8 +14,6 @@ from typing import Any, TypeAlias
 from uuid import uuid4
 
 from kinto_models import Client, KintoError, Record, ServerIds, edit
-from kinto_models.protocol.messages import Operation, Request, Response
-from kinto_models.protocol.refusals import error_of
 
 __all__ = ["OPERATIONS", "PAGES", "Act", "Case", "Entry", "Task", "attachment"]
 
@@ -232,30 +230,17 @@ async def _batched(kinto: Any, fill: Callable[[Any], list[Any]], entries: list[E
 
 
 def attachment(near: Client, direct: Client) -> Case:
-    """kinto-attachment's upload, by an operation of one's own."""
+    """A file, whose name tells which one it is."""
     task, name = stored(near), f"{uuid4()}.txt"
-    body = (
-        b"--edge\r\nContent-Disposition: form-data; "
-        b'name="attachment"; filename="' + name.encode() + b'"\r\nContent-Type: text/plain\r\n\r\n'
-        b"what is attached\r\n--edge--\r\n"
-    )
-    request = Request(
-        "POST",
-        f"/buckets/faults/collections/tasks/records/{task.id}/attachment",
-        {"Content-Type": "multipart/form-data; boundary=edge"},
-        body,
-    )
-
-    def read(response: Response) -> bytes:
-        if response.status not in (200, 201):
-            raise error_of(request, response)
-        return response.body
 
     def times() -> int:
         data: Any = direct.repository(Record, bucket="faults", collection="tasks").get(task.id).model_extra
         return int((data.get("attachment") or {}).get("filename") == name)
 
-    return single(lambda kinto: kinto.run(Operation(request, read)), Entry(times, False))
+    def attach(kinto: Any) -> Any:
+        return kinto.repository(Task).attach(task.id, b"what is attached", filename=name)
+
+    return single(attach, Entry(times, True))
 
 
 OPERATIONS: dict[str, Act] = {
