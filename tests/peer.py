@@ -193,7 +193,7 @@ def _content(namespace: dict[str, Any]) -> _Content:
         return answer
 
     def history(bucket: str) -> list[str]:
-        return sorted(f"{entry['action']} {entry['uri']}" for entry in get(f"{bucket}/history")["data"])
+        return sorted(_named(f"{entry['action']} {entry['uri']}") for entry in get(f"{bucket}/history")["data"])
 
     objects = dict(walk("/buckets"))
     return {**objects, "history": [history(path) for path in objects if path.count("/") == 2]}
@@ -230,5 +230,8 @@ def _text(value: Any, *, timeless: bool) -> str:
             return {key: sorted(item) if key in _SETS else tidy(item) for key, item in kept.items()}
         return [tidy(item) for item in value] if isinstance(value, list) else value
 
-    named = _RANDOM.sub("some random id", json.dumps(value))
-    return json.dumps(tidy(json.loads(named)), indent=1, sort_keys=True)
+    return json.dumps(tidy(json.loads(_named(json.dumps(value)))), indent=1, sort_keys=True)
+
+
+def _named(text: str) -> str:
+    return _RANDOM.sub("some random id", text)

@@ -42,6 +42,12 @@ def test_every_test_of_a_trap_is_named() -> None:
     assert written <= set(_NAMED)
 
 
+def test_each_defect_of_the_other_client_has_a_test_or_cannot_arise() -> None:
+    answers = re.findall(r"^\| (W\d+) \|.+\| (.+?) \|$", _PAGE, re.MULTILINE)
+    assert [number for number, _ in answers] == [f"W{number}" for number in range(1, 26)]
+    assert all(answer.startswith(("`tests/", "cannot arise: ")) for _, answer in answers)
+
+
 def test_no_cell_is_empty_and_no_row_is_short() -> None:
     width = 0
     for line in _PAGE.splitlines():

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import pickle
+import sys
 import traceback
 from collections.abc import Callable, Iterable
 from copy import deepcopy
@@ -17,7 +18,7 @@ from typing import Any
 
 import kinto_http
 import pytest
-from kinto_http import utils
+from kinto_http import replication, utils
 from kinto_http.patch_type import JSONPatch, MergePatch
 
 from kinto_models import (
@@ -40,6 +41,7 @@ from kinto_models import (
     edit,
     key,
 )
+from kinto_models.replication import replicate
 from tests.conftest import Serve, Wire
 from tests.faults import Answer, Bench, Cut
 from tests.loopback import Loopback
@@ -665,6 +667,31 @@ def test_no_edits_are_no_request(kinto: Client, wire: Wire, old: Old, three: lis
 
     with pytest.raises(kinto_http.KintoException, match="400"):
         old().patch_record(id="a", changes=JSONPatch([]))
+
+
+# W21 is about replication
+
+
+def test_a_replication_replays_what_was_deleted(
+    kinto: Client, old: Old, three: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There deletions are never listed, and what is gone stays at the destination; its command asks for an option
+    that there is not.
+    """
+    bucket = kinto.bucket("todo")
+    for name in ("copy", "theirs"):
+        bucket.collection(name).save()
+        replicate(bucket.collection("tasks"), bucket.collection(name))
+    kinto.repository(Task).delete("a")
+
+    replicate(bucket.collection("tasks"), bucket.collection("copy"))
+    assert ids_of(kinto.repository(Task, collection="copy").find()) == ["b", "c"]
+
+    replication.replicate(old(), old(collection="theirs"))
+    assert ids_of(kinto.repository(Task, collection="theirs").find()) == three
+    monkeypatch.setattr(sys, "argv", ["replication", "-o", kinto.url, "-s", kinto.url, "--auth", "alice:s3cret"])
+    with pytest.raises(AttributeError, match="origin_server"):
+        replication.main()
 
 
 # W22 is about logs
