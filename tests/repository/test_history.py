@@ -7,6 +7,7 @@ import json
 import pickle
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 
 import pytest
@@ -319,6 +320,17 @@ def test_entries_are_counted_though_the_server_does_not_say_how_many_there_are(p
     assert history.timestamp() == history.all()[0].last_modified
 
 
+def test_a_history_that_has_not_changed_is_not_read_again(kinto: Client, task: Task) -> None:
+    known = task.history().if_changed(None)
+    assert known is not None
+    assert [entry.target.data.title for entry in known] == ["c", "b", "a"]
+    assert task.history().if_changed(known.timestamp) is None
+    task.patch(title="d")
+    again = task.history().if_changed(known.timestamp)
+    assert again is not None
+    assert len(again) == 4
+
+
 # Purges
 
 
@@ -444,6 +456,16 @@ def test_a_history_that_does_not_reach_back_is_not_taken_for_an_empty_collection
         tasks.snapshot(at)
 
 
+def test_what_changes_while_a_snapshot_is_read_needs_no_history(kinto: Client) -> None:
+    tasks = kinto.repository(Task)
+    at = tasks.create(Task(id="t1", title="old")).last_modified or 0
+    kinto.bucket("todo").purge_history(HistoryEntry.record_id == "t1")
+    with Client(kinto.url, auth=("alice", "s3cret")) as other:
+        later = partial(other.repository(Task).patch, "t1", title="later")
+        kinto._runner.transport = Meddled(kinto._runner.transport, 1, later)
+        assert [each.title for each in tasks.snapshot(at)] == ["old"]
+
+
 def test_no_more_of_the_history_is_read_than_it_takes(paged: Client) -> None:
     tasks = paged.repository(Task)
     for number in range(5):
@@ -492,9 +514,9 @@ def test_a_snapshot_reads_all_pages(paged: Client) -> None:
     for number in range(5):
         tasks.create(Task(id=f"t{number}", title="old"))
     at = tasks.timestamp()
-    for number in range(4):
+    for number in range(1, 5):
         tasks.patch(f"t{number}", title="new")
-    tasks.delete("t0")
+    tasks.delete("t1")
     tasks.create_many([Task(id=f"n{number}") for number in range(3)])
     found = tasks.snapshot(at)
     assert [(each.id, each.title) for each in found] == [(f"t{number}", "old") for number in (4, 3, 2, 1, 0)]
@@ -749,6 +771,7 @@ def test_a_server_without_history_is_named_and_so_is_the_plugin(bare: Client) ->
         task.history().count,
         task.history().exists,
         task.history().timestamp,
+        lambda: task.history().if_changed(None),
         lambda: list(task.history()),
         lambda: next(iter(todo.history.pages())),
         todo.purge_history,
