@@ -37,7 +37,7 @@ def test_it_says_its_version_and_helps(command: Command) -> None:
     assert command("--version").out == f"kinto-models {__version__}\n"
     helped = command("--help")
     assert helped.status == Status.DONE
-    for name in ("info", "ls", "get", "history", "replicate"):
+    for name in ("info", "ls", "get", "history", "permissions", "replicate"):
         assert re.search(rf"│ {name} ", helped.out)
         own = command(name, "--help")
         assert own.status == Status.DONE

@@ -191,6 +191,18 @@ def test_history_of_nothing_says_so_beside_the_result(command: Command) -> None:
     assert (done.status, done.out, done.err) == (0, "", "nothing\n")
 
 
+def test_permissions_tell_what_one_may_do_where(command: Command) -> None:
+    done = command("permissions", "--resource-name", "collection", auth="bob:hunter2")
+    assert [re.split(r"  +", row.strip()) for row in done.out.splitlines()[1:]] == [
+        ["collection", "blog/drafts", "read, read:attributes"],
+    ]
+    lines = command("permissions", "--json", "--resource-name", "bucket").lines
+    assert {line["uri"] for line in lines} == {"/buckets/blog", "/buckets/empty"}
+    assert "write" in lines[0]["permissions"]
+    assert lines[0]["permissions"] == sorted(lines[0]["permissions"])
+    assert len(command("permissions").out.splitlines()) == 51
+
+
 def test_without_the_plugin_the_error_names_it(command: Command) -> None:
     server = EmbeddedServer({"alice": "s3cret"}, {"kinto.includes": "kinto.plugins.accounts"})
     try:

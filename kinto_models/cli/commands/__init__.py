@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from kinto_models.cli.commands import attachments, get, history, info, ls, replicate
+from kinto_models.cli.commands import attachments, get, history, info, ls, permissions, replicate
 from kinto_models.cli.commands.base import app
 
-__all__ = ["app", "attachments", "get", "history", "info", "ls", "replicate", "run"]
+__all__ = ["app", "attachments", "get", "history", "info", "ls", "permissions", "replicate", "run"]
 
 
 def run() -> int:
