@@ -25,6 +25,7 @@ from kinto_models import (
     ForbiddenError,
     Group,
     HistoryEntry,
+    InvalidIdError,
     InvalidRecordError,
     MissingCapabilityError,
     NotFoundError,
@@ -260,6 +261,8 @@ def test_what_has_no_history_says_so(kinto: Client) -> None:
     class Grant(Record, path="/permissions"):
         uri: str
 
+    with pytest.raises(InvalidIdError):
+        kinto.repository(Task).history("!!!")
     with pytest.raises(QueryError, match="a path of its own"):
         kinto.repository(Grant).history()
     with pytest.raises(QueryError, match=r"kinto\.bucket\(\.\.\.\)\.history"):
