@@ -47,7 +47,7 @@ from kinto_models.protocol import operations, paths
 from kinto_models.protocol.filters import Query
 from kinto_models.protocol.messages import Operation, Request, Response
 from kinto_models.transports.renewing import Token
-from tests.faults import Answer, Bench, Cut, Fault
+from tests.faults import Answer, Bench, Cut, Delay, Fault
 from tests.oauth.conftest import CORP, Browser
 from tests.oauth.provider import SUBJECT
 
@@ -529,6 +529,16 @@ def test_where_nobody_signs_in_again_what_is_left_of_a_bulk_operation_is_not_sen
     assert len(browser.opened) == 2
 
 
+def test_a_write_whose_login_was_cut_off_was_certainly_not_sent(open_client: Open, url: str, browser: Browser) -> None:
+    with Bench(url) as bench:
+        kinto = open_client(bench.url, auth=BrowserOAuth(open_browser=browser))
+        bench.plan(Cut("answer"), on="GET")
+        with pytest.raises(ConnectionFailedError) as caught:
+            kinto.run(operations.create(paths.buckets(), f"cut-{time.monotonic_ns()}", b"{}"))
+        assert not any(received.line.startswith("PUT") for received in bench.received)
+    assert not caught.value.sent
+
+
 def test_a_write_that_was_lost_stays_uncertain_where_its_second_try_cannot_sign_in(
     open_client: Open, url: str, provider: Provider, browser: Browser
 ) -> None:
@@ -640,6 +650,23 @@ async def test_where_nobody_waits_any_more_the_login_is_given_up_and_the_next_on
         else:
             pytest.fail("the port of the login that was given up is still open")
     assert len(opened) == 2
+
+
+async def test_a_login_that_was_given_up_before_the_browser_opened_opens_none(url: str, browser: Browser) -> None:
+    with Bench(url) as bench:
+        asked = threading.Event()
+        plan = bench.plan(Delay(0.5), on="GET")
+        async with AsyncClient(bench.url, auth=BrowserOAuth(open_browser=browser)) as kinto:
+            asking = asyncio.ensure_future(kinto.run(WHO))
+            while not plan.met:
+                await asyncio.to_thread(asked.wait, 0.01)
+            asking.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+        for thread in threading.enumerate():
+            if thread.name.startswith("kinto_models"):
+                await asyncio.to_thread(thread.join, 10)
+    assert browser.opened == []
 
 
 # Where the token goes, and where it is shown
