@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from time import time
 from typing import Any, Final, NoReturn, TypeAlias, TypeVar
+from urllib.parse import urlsplit
 
 from requests import PreparedRequest
 from requests.auth import AuthBase
@@ -23,6 +24,7 @@ from kinto_models.errors import LoginError, ServerError, TransportError
 from kinto_models.protocol.messages import Operation, Request, Response
 from kinto_models.protocol.openid import is_user
 from kinto_models.protocol.operations import hello
+from kinto_models.protocol.origins import origin_of
 from kinto_models.transports.base import SENT, AsyncTransport, Connection, Transport
 from kinto_models.transports.requests import RequestsTransport
 from kinto_models.transports.words import NO_COPY
@@ -139,6 +141,11 @@ class Credentials:
             self._attempt.waiting += 1
             return self._attempt
 
+    def are_for(self, request: Request) -> bool:
+        """Whether the request goes to this server, and not to another one that it has its files on."""
+        root = None if request.transfer is None else request.transfer.root
+        return root is None or origin_of(urlsplit(root)) == origin_of(urlsplit(self._connection.root))
+
     def _left(self, attempt: Attempt) -> None:
         with self._lock:
             attempt.waiting -= 1
@@ -193,6 +200,9 @@ def _exchange(request: Request, credentials: Credentials) -> Generator[Token | A
     """One exchange: yields what is needed or sent, receives tokens and answers. A request that is refused was not
     carried out, and is sent again.
     """
+    if not credentials.are_for(request):
+        elsewhere: Response = yield request
+        return elsewhere
     token: Token = yield credentials.need()
     response: Response = yield _signed(request, token)
     if _is_refused(request, response):

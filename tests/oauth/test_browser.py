@@ -42,10 +42,10 @@ from kinto_models import (
     UnauthorizedError,
     UncertainOutcomeError,
 )
-from kinto_models.embedded import EmbeddedServer
+from kinto_models.embedded import _SETTINGS, EmbeddedServer
 from kinto_models.protocol import operations, paths
 from kinto_models.protocol.filters import Query
-from kinto_models.protocol.messages import Operation, Request, Response
+from kinto_models.protocol.messages import Operation, Request, Response, Transfer
 from kinto_models.transports.renewing import Token
 from tests.faults import Answer, Bench, Cut, Delay, Fault
 from tests.oauth.conftest import CORP, Browser
@@ -715,6 +715,44 @@ def test_a_server_that_cannot_sign_anybody_in_hears_nothing_of_the_token_of_anot
     with pytest.raises(KintoError):
         open_client(loopback.url, auth=auth).run(COUNT)
     assert all("authorization" not in received.headers for received in loopback.received)
+
+
+def test_files_on_another_host_are_asked_for_without_the_token(
+    open_client: Open, url: str, provider: Provider, browser: Browser, loopback: Loopback
+) -> None:
+    kinto = open_client(url, auth=BrowserOAuth(open_browser=browser))
+    kinto.run(COUNT)
+    loopback.answers(401)
+
+    def status(response: Response) -> int:
+        return response.status
+
+    def from_(root: str, path: str = "") -> Operation[int]:
+        return Operation(Request("GET", f"{path}/buckets", transfer=Transfer(root=root)), status)
+
+    assert kinto.run(from_(loopback.origin)) == 401
+    assert "authorization" not in loopback.only.headers
+    assert kinto.run(from_(url)) == 200
+    assert kinto.run(from_(url.removesuffix("/v1"), "/v1")) == 200  # on the server's own, as other credentials are
+    provider.revoke()
+    assert kinto.run(from_(url)) == 200
+    assert len(browser.opened) == 2
+
+
+def test_a_file_is_sent_whole_with_the_token_that_was_renewed(provider: Provider, browser: Browser) -> None:
+    settings = provider.settings("google")
+    del settings["kinto.includes"]
+    files = f"{_SETTINGS['kinto.includes']} kinto_attachment kinto_models.embedded kinto.plugins.openid"
+    admin = Client.embedded(settings={**settings, "kinto.includes": files})
+    with admin, Client(admin.url, auth=BrowserOAuth(open_browser=browser)) as kinto:
+        kinto.bucket("signed-in").save()
+        kinto.bucket("signed-in").collection("tasks").save()
+        task = Task(id="first", title="Sign in")
+        task.save()
+        provider.revoke()
+        task.attach(b"hello" * 100_000, filename="hello.txt")
+        assert task.download() == b"hello" * 100_000
+    assert len(browser.opened) == 2
 
 
 def test_credentials_in_the_address_are_not_sent_beside_the_token(
