@@ -7,12 +7,14 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from kinto_models.errors import ConflictError, NotFoundError, NotInHistoryError, UncertainOutcomeError
+from kinto_models.models.attachments import has_file
 from kinto_models.models.expressions import key
 from kinto_models.models.history import HistoryEntry, read
 from kinto_models.models.moments import in_milliseconds
 from kinto_models.models.outcomes import SaveResult
 from kinto_models.models.stored import Stored, state_of
 from kinto_models.models.tracking import absorb, dump_json
+from kinto_models.protocol.attachments import FIELD
 from kinto_models.protocol.messages import Conversation
 from kinto_models.repository import writes
 from kinto_models.repository.chronicle import Chronicle, history_of
@@ -20,6 +22,7 @@ from kinto_models.repository.mapper import Mapper
 from kinto_models.repository.reads import NO_OBJECT
 from kinto_models.repository.selection import milliseconds
 from kinto_models.repository.sending import called
+from kinto_models.types import Data
 
 __all__ = ["revert"]
 
@@ -36,9 +39,11 @@ def revert(mapper: Mapper[R], obj: R, to: HistoryEntry[Stored] | int | datetime)
         raise NotInHistoryError(
             f"{called(obj)} had been deleted then, by {entry.user_id}: there is no state to go back to"
         )
-    then = read(type(obj), entry.target.raw, mapper.objects)
-    before = dump_json(obj)
-    written = _as_it_was(obj, then) if mapper.knows(obj) else then
+    then = read(type(obj), _with_the_file_of({}, entry.target.raw), mapper.objects)
+    before, today = dump_json(obj), state_of(obj).data or {}
+    written = then
+    if mapper.knows(obj):
+        written = _as_it_was(obj, read(type(obj), _with_the_file_of(today, entry.target.raw), mapper.objects))
     try:
         try:
             result = yield from writes.save(mapper, written, force=False)
@@ -73,6 +78,12 @@ def _is_about(entry: HistoryEntry[Any], mapper: Mapper[Any], object_id: str) -> 
     same_list = kind != "record" or entry.collection_id == objects.collection
     same_bucket = objects.bucket in (entry.bucket_id, "default")
     return entry.resource_name == kind and entry.object_id == object_id and same_list and same_bucket
+
+
+def _with_the_file_of(today: Data, then: Data) -> Data:
+    """The data of then with the file of today: one that was replaced is gone from the server."""
+    data = {name: value for name, value in then.items() if name != FIELD or not has_file(then)}
+    return {**data, FIELD: today[FIELD]} if has_file(today) else data
 
 
 def _as_it_was(obj: R, then: R) -> R:

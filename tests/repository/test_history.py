@@ -877,3 +877,37 @@ async def test_a_batch_reads_the_history_of_what_it_wrote_before(
 
         await carry_out(client, go_back)
         assert (outcomes[0].result().changed, mine.title, outcomes[1].result()) == ({"title"}, "a", 1)
+
+
+# With files
+
+
+@pytest.mark.memory("kinto-attachment is on the embedded server only")
+@pytest.mark.parametrize("awaited", [False, True])
+async def test_what_a_record_was_comes_back_and_its_file_stays(kinto: Client, *, awaited: bool) -> None:
+    tasks = kinto.repository(Task)
+    task = tasks.create(Task(id="filed", title="Old"))
+    first = tasks.history("filed").one()
+    tasks.attach(task, b"first", filename="a.txt")
+    second = tasks.history("filed").first()
+    assert second is not None
+    tasks.attach(task, b"second", filename="b.txt", data={"title": "New"})
+
+    async def back(to: Any) -> Task:
+        if not awaited:
+            tasks.revert(task, to)
+            return task
+        async with AsyncClient(kinto.url, auth=("alice", "s3cret")) as client:
+            there = client.repository(Task)
+            read = await there.get("filed") if tasks.exists("filed") else Task(id="filed")
+            await there.revert(read, to)
+            return read
+
+    for then in (first, second):
+        assert (await back(then)).title == "Old"
+        assert tasks.download("filed") == b"second"
+        task.refresh()
+        tasks.patch(task, title="New")
+    tasks.delete(task)
+    assert (await back(second)).title == "Old"
+    assert "attachment" not in (tasks.get("filed").model_extra or {})
