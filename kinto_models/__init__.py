@@ -100,12 +100,21 @@ if TYPE_CHECKING:
     from kinto_models.models.record import Record
     from kinto_models.models.resource import Resource
     from kinto_models.models.review import ReviewStatus
-    from kinto_models.models.server import Capability, ServerInfo, ServerSettings, ServerUser
+    from kinto_models.models.server import (
+        Capability,
+        Counters,
+        Heartbeat,
+        ServerInfo,
+        ServerSettings,
+        ServerUser,
+        ServerVersion,
+    )
     from kinto_models.protocol.retry import RetryPolicy
     from kinto_models.repository.batch import AsyncBatch, Batch, BatchQuery, BatchRepository
     from kinto_models.repository.query import AsyncQuery, Query
     from kinto_models.repository.repository import AsyncRepository, Repository
     from kinto_models.services.accounts import Accounts, AsyncAccounts
+    from kinto_models.services.utilities import AsyncUtilities, Utilities
     from kinto_models.transports.auth import BasicAuth, BearerToken
     from kinto_models.transports.browser import BrowserOAuth
     from kinto_models.transports.limits import Limits
@@ -128,6 +137,7 @@ __all__ = [
     "AsyncObjects",
     "AsyncQuery",
     "AsyncRepository",
+    "AsyncUtilities",
     "Attachment",
     "AttachmentError",
     "BackoffError",
@@ -152,6 +162,7 @@ __all__ = [
     "ConflictError",
     "ConnectTimeoutError",
     "ConnectionFailedError",
+    "Counters",
     "DeclarationError",
     "Edit",
     "Editor",
@@ -165,6 +176,7 @@ __all__ = [
     "ForeignLocationError",
     "ForeignPageError",
     "Group",
+    "Heartbeat",
     "HistoryEntry",
     "HistoryTarget",
     "IdGenerator",
@@ -216,6 +228,7 @@ __all__ = [
     "ServerInfo",
     "ServerSettings",
     "ServerUser",
+    "ServerVersion",
     "StatusError",
     "TLSError",
     "TimedOutError",
@@ -228,6 +241,7 @@ __all__ = [
     "UncertainOutcomeError",
     "UnknownPermissionsError",
     "UserAccount",
+    "Utilities",
     "WrongHashError",
     "__version__",
     "aconnect",
@@ -267,12 +281,21 @@ _HOMES = {
     "kinto_models.models.record": ("Record",),
     "kinto_models.models.resource": ("Resource",),
     "kinto_models.models.review": ("ReviewStatus",),
-    "kinto_models.models.server": ("Capability", "ServerInfo", "ServerSettings", "ServerUser"),
+    "kinto_models.models.server": (
+        "Capability",
+        "Counters",
+        "Heartbeat",
+        "ServerInfo",
+        "ServerSettings",
+        "ServerUser",
+        "ServerVersion",
+    ),
     "kinto_models.protocol.retry": ("RetryPolicy",),
     "kinto_models.repository.batch": ("AsyncBatch", "Batch", "BatchQuery", "BatchRepository"),
     "kinto_models.repository.query": ("AsyncQuery", "Query"),
     "kinto_models.repository.repository": ("AsyncRepository", "Repository"),
     "kinto_models.services.accounts": ("Accounts", "AsyncAccounts"),
+    "kinto_models.services.utilities": ("AsyncUtilities", "Utilities"),
     "kinto_models.transports.auth": ("BasicAuth", "BearerToken"),
     "kinto_models.transports.browser": ("BrowserOAuth",),
     "kinto_models.transports.limits": ("Limits",),

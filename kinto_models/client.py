@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from kinto_models.models.server import ServerInfo, ServerUser
     from kinto_models.repository.async_runner import AsyncRunner
     from kinto_models.services.accounts import Accounts, AsyncAccounts
+    from kinto_models.services.utilities import AsyncUtilities, Utilities
 
 __all__ = ["AsyncClient", "Client", "aconnect", "connect"]
 
@@ -303,6 +304,13 @@ class Client(_Face):
 
         return permissions(self._runner)
 
+    @property
+    def utilities(self) -> Utilities:
+        """What the server offers to those who run it: see ``Utilities``. Does no I/O."""
+        from kinto_models.services.utilities import Utilities  # few programs run one
+
+        return Utilities(self._runner)
+
     def run(self, operation: Operation[T]) -> T:
         """Sends any operation of ``kinto_models.protocol``, retried as the client's policy says."""
         return self._runner.run(operation)
@@ -459,6 +467,13 @@ class AsyncClient(_Face):
         from kinto_models.services.permissions import async_permissions  # few programs ask
 
         return async_permissions(self._runner)
+
+    @property
+    def utilities(self) -> AsyncUtilities:
+        """What the server offers to those who run it: see ``Utilities``. Does no I/O."""
+        from kinto_models.services.utilities import AsyncUtilities  # few programs run one
+
+        return AsyncUtilities(self._runner)
 
     async def run(self, operation: Operation[T]) -> T:
         """Sends any operation of ``kinto_models.protocol``, retried as the client's policy says."""

@@ -23,6 +23,7 @@ from kinto_models import (
     AsyncObjects,
     AsyncQuery,
     AsyncRepository,
+    AsyncUtilities,
     Batch,
     BatchQuery,
     BatchRepository,
@@ -35,6 +36,7 @@ from kinto_models import (
     Record,
     Repository,
     Resource,
+    Utilities,
     aconnect,
     connect,
 )
@@ -53,6 +55,7 @@ _PAIRS: Final[list[tuple[Any, Any]]] = [
     (Finder, AsyncFinder),
     (Batch, AsyncBatch),
     (Accounts, AsyncAccounts),
+    (Utilities, AsyncUtilities),
     (Runner, AsyncRunner),
     (Transport, AsyncTransport),
     (RequestsTransport, AiohttpTransport),
@@ -76,8 +79,9 @@ _OF_REPOSITORIES: Final = {
 _OF_CLIENTS: Final = {"url", "embedded", "clone", "withheld", "subscribe", "unsubscribe"}
 _OF_QUERIES: Final = {"where", "sort", "limit", "since", "before", "select", "pages"}
 _CALLED: Final[dict[type, set[str]]] = {
-    AsyncClient: {"repository", "buckets", "bucket", "batch", "accounts", "permissions", *_OF_CLIENTS},
+    AsyncClient: {"repository", "buckets", "bucket", "batch", "accounts", "permissions", "utilities", *_OF_CLIENTS},
     AsyncRepository: _OF_REPOSITORIES,
+    AsyncUtilities: set(),
     AsyncAccounts: {*_OF_REPOSITORIES, "of"},
     AsyncObjects: _OF_REPOSITORIES,
     AsyncQuery: _OF_QUERIES,

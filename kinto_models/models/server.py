@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from kinto_models.errors import MissingCapabilityError
 
-__all__ = ["Capability", "ServerInfo", "ServerSettings", "ServerUser"]
+__all__ = ["Capability", "Counters", "Heartbeat", "ServerInfo", "ServerSettings", "ServerUser", "ServerVersion"]
 
 
 class _Fact(BaseModel, frozen=True):
@@ -56,6 +56,49 @@ class Capability(_Fact, frozen=True):
 
     description: str = ""
     url: str = ""
+
+
+class Heartbeat(_Fact, frozen=True):
+    """How a server is.
+
+    Attributes:
+        backends: whether each works, such as ``storage``, ``permission``, ``cache``; None for one that does not say.
+    """
+
+    backends: dict[str, bool | None]
+
+    @property
+    def ok(self) -> bool:
+        """Whether all of them work, as far as they say."""
+        return False not in self.backends.values()
+
+
+class ServerVersion(_Fact, frozen=True):
+    """Which software a server runs, as its operator wrote it down.
+
+    Attributes:
+        name: of the software.
+        version: of it.
+        source: where its source is.
+        commit: of that.
+    """
+
+    name: str | None = None
+    version: str | None = None
+    source: str | None = None
+    commit: str | None = None
+
+
+class Counters(_Fact, frozen=True):
+    """How many objects a server holds.
+
+    Attributes:
+        objects: by kind, such as ``record``; a kind of which there are none may be missing.
+        tombstones: of what was deleted, in the same way.
+    """
+
+    objects: dict[str, int] = {}
+    tombstones: dict[str, int] = {}
 
 
 class ServerInfo(_Fact, frozen=True):

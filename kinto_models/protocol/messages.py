@@ -147,6 +147,7 @@ class Operation(Generic[T]):
         idempotent: whether carrying it out twice does the same as once; None where its method and its condition tell.
         doubtful: whether it was sent before, and nobody knows what became of it.
         pretend: what it returns in a dry run, where its request does not tell; None for a write of objects.
+        answers: statuses of failures that are answers all the same, for which it is not sent again.
     """
 
     request: Request
@@ -154,6 +155,7 @@ class Operation(Generic[T]):
     idempotent: bool | None = None
     doubtful: bool = False
     pretend: Callable[[], T] | None = None
+    answers: tuple[int, ...] = ()
 
     @property
     def repeatable(self) -> bool:
@@ -173,6 +175,7 @@ class Operation(Generic[T]):
             self.idempotent,
             self.doubtful,
             None if pretend is None else lambda: function(pretend()),
+            self.answers,
         )
 
     def again(self) -> Operation[T]:

@@ -154,7 +154,7 @@ class Pacing:
         if isinstance(outcome, Response):
             if "Backoff" in outcome.headers:
                 self.heed(outcome)
-            if outcome.status < 400:
+            if outcome.status < 400 or outcome.status in operation.answers:
                 return None
         if _is_doubtful(operation.request, outcome) and not operation.repeatable:
             return None

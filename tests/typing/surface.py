@@ -30,10 +30,12 @@ from kinto_models import (
     Collection,
     CollectionPermissions,
     ConflictError,
+    Counters,
     Edit,
     Event,
     Finder,
     Group,
+    Heartbeat,
     HistoryEntry,
     Objects,
     Outcome,
@@ -51,8 +53,10 @@ from kinto_models import (
     SaveResult,
     ServerInfo,
     ServerUser,
+    ServerVersion,
     Tombstone,
     UserAccount,
+    Utilities,
     col,
     connect,
 )
@@ -84,6 +88,7 @@ def client(kinto: Client, any_title: Operation[Title]) -> None:
     assert_type(kinto.accounts, Accounts[UserAccount])
     assert_type(kinto.me(), ServerUser | None)
     assert_type(kinto.permissions(), Finder[PermissionEntry])
+    assert_type(kinto.utilities, Utilities)
     assert_type(kinto.run(any_title), Title)
     assert_type(kinto.close(), None)
     with kinto as entered:
@@ -208,6 +213,17 @@ def accounts(users: Accounts[UserAccount], members: Accounts[Member], member: Me
     assert_type(members.sign_up("ada", "x", colour="red"), Member)
     assert_type(members.change_password(member, SecretStr("y")), Member)
     assert_type(users.change_password("ada", "y"), UserAccount)
+
+
+def utilities(server: Utilities) -> None:
+    assert_type(server.heartbeat(), Heartbeat)
+    assert_type(server.lbheartbeat(), bool)
+    assert_type(server.version(), ServerVersion)
+    assert_type(server.openapi(), dict[str, Any])
+    assert_type(server.contribute(), dict[str, Any])
+    assert_type(server.counters(), Counters)
+    assert_type(server.flush(), None)
+    assert_type(server.delete_user_data(Account("ada")), None)
 
 
 def user_account(user: UserAccount) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from typing_extensions import assert_type
 
@@ -20,6 +21,7 @@ from kinto_models import (
     AsyncObjects,
     AsyncQuery,
     AsyncRepository,
+    AsyncUtilities,
     Attachment,
     BatchRepository,
     Bucket,
@@ -27,9 +29,11 @@ from kinto_models import (
     ChangeSet,
     Collection,
     ConflictError,
+    Counters,
     Edit,
     Event,
     Group,
+    Heartbeat,
     HistoryEntry,
     Outcome,
     Page,
@@ -42,6 +46,7 @@ from kinto_models import (
     SaveResult,
     ServerInfo,
     ServerUser,
+    ServerVersion,
     Tombstone,
     UserAccount,
     aconnect,
@@ -73,10 +78,22 @@ async def client(kinto: AsyncClient, any_title: Operation[Title]) -> None:
     assert_type(kinto.accounts, AsyncAccounts[UserAccount])
     assert_type(await kinto.me(), ServerUser | None)
     assert_type(kinto.permissions(), AsyncFinder[PermissionEntry])
+    assert_type(kinto.utilities, AsyncUtilities)
     assert_type(await kinto.run(any_title), Title)
     assert_type(await kinto.close(), None)
     async with kinto as entered:
         assert_type(entered, AsyncClient)
+
+
+async def utilities(server: AsyncUtilities) -> None:
+    assert_type(await server.heartbeat(), Heartbeat)
+    assert_type(await server.lbheartbeat(), bool)
+    assert_type(await server.version(), ServerVersion)
+    assert_type(await server.openapi(), dict[str, Any])
+    assert_type(await server.contribute(), dict[str, Any])
+    assert_type(await server.counters(), Counters)
+    assert_type(await server.flush(), None)
+    assert_type(await server.delete_user_data("account:ada"), None)
 
 
 async def accounts(users: AsyncAccounts[UserAccount], user: UserAccount) -> None:

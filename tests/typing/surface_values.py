@@ -32,6 +32,7 @@ from kinto_models import (
     CollectionPermissions,
     Condition,
     ConflictError,
+    Counters,
     Edit,
     Editor,
     EndOfLifeWarning,
@@ -39,6 +40,7 @@ from kinto_models import (
     Expr,
     FileError,
     Group,
+    Heartbeat,
     HistoryEntry,
     HistoryTarget,
     IdGenerator,
@@ -61,6 +63,7 @@ from kinto_models import (
     ServerInfo,
     ServerSettings,
     ServerUser,
+    ServerVersion,
     StatusError,
     Tombstone,
     TransportError,
@@ -280,6 +283,17 @@ def bulk(result: BulkResult, progress: Progress) -> None:
     assert_type(progress.done, int)
     assert_type(progress.failed, int)
     assert_type(progress.total, int | None)
+
+
+def servers_facts(beat: Heartbeat, software: ServerVersion, counted: Counters) -> None:
+    assert_type(beat.backends, dict[str, bool | None])
+    assert_type(beat.ok, bool)
+    assert_type(software.name, str | None)
+    assert_type(software.version, str | None)
+    assert_type(software.source, str | None)
+    assert_type(software.commit, str | None)
+    assert_type(counted.objects, dict[str, int])
+    assert_type(counted.tombstones, dict[str, int])
 
 
 def permission_entry(entry: PermissionEntry, bucket: Bucket, group: Group) -> None:
