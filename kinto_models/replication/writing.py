@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from kinto_models.models.outcomes import Outcome, Progress
 from kinto_models.models.stored import changes_of, state_of
-from kinto_models.models.tracking import dump, parse, same
+from kinto_models.models.tracking import parse, same
 from kinto_models.protocol.messages import Conversation
 from kinto_models.replication.places import Copy, Place
 from kinto_models.replication.results import ReplicationFailure, ReplicationResult
@@ -70,8 +70,8 @@ def compared(place: Place, mine: Copy, theirs: Copy | None, granted: Granted | N
         granted: what its permissions are to be, or None where they are not the matter.
         object_id: at the destination.
     """
-    data = dump(mine)
-    if theirs is not None and granted is None and same(data, dump(theirs)):
+    data = mine.model_extra or {}  # all of it: a copy declares nothing
+    if theirs is not None and granted is None and same(data, theirs.model_extra or {}):
         return None
     wanted = parse(place.mapper.model, {**data, "id": object_id})
     if theirs is None:

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 
 import pytest
 
-from kinto_models import AsyncClient, Bucket, Client, Collection, Group, Record
+from kinto_models import AsyncClient, Bucket, Client, Collection, Group, Record, UUID4Ids
 from kinto_models.protocol.messages import Operation, Request, Response
 from kinto_models.replication import areplicate, replicate
 from tests.conftest import Serve
@@ -22,6 +22,12 @@ Replicate: TypeAlias = "Callable[..., Any]"
 
 class Item(Record, bucket="shop", collection="items"):
     name: str = ""
+
+
+class AnyDots(UUID4Ids):
+    """What a client of that server is told."""
+
+    pattern = "[a-z.]+"
 
 
 def item(item_id: str, name: str, **more: Any) -> Item:

@@ -31,7 +31,7 @@ from kinto_models.protocol.messages import Request, Response
 from kinto_models.replication import ReplicationFailure, ReplicationResult, replicate
 from tests.conftest import Serve, Wire
 from tests.faults import Bench, Cut
-from tests.replication.conftest import ALICE, BOB, Item, Replicate, item, items, shop, stored
+from tests.replication.conftest import ALICE, BOB, AnyDots, Item, Replicate, item, items, shop, stored
 
 _ITEMS: Final = "/buckets/shop/collections/items/records"
 
@@ -226,28 +226,60 @@ async def test_the_default_bucket_of_one_user_becomes_that_of_another(
     assert counts(await run(lambda client: client.bucket("default"), permissions=True))[:3] == (0, 0, 0)
 
 
-async def test_what_changes_while_it_is_read_is_copied_as_it_is_then(
-    run: Replicate, origin: Client, destination: Client
-) -> None:
-    class Busy(Wire):
-        def send(self, request: Request) -> Response:
-            response = super().send(request)
-            if request.target.startswith(f"{_ITEMS}?") and len(self.sent) == 2:
-                items(second).patch("i0", name="Changed")  # moves to the end
-            return response
+class Busy(Wire):
+    """Lets somebody change an item while the pages of the list are read."""
 
+    def __init__(self, client: Client, name: str) -> None:
+        super().__init__(client._runner.transport)
+        self.name = name
+        self.somebody = Client(client.url, auth=ALICE)
+        client._runner.transport = self
+
+    def send(self, request: Request) -> Response:
+        response = super().send(request)
+        if len([each for each in self.sent if each.target.startswith(f"{_ITEMS}?")]) == 2 and self.name:
+            items(self.somebody).patch("i0", name=self.name)  # moves to the end
+            self.name = ""
+        return response
+
+    def close(self) -> None:
+        self.somebody.close()
+        super().close()
+
+
+async def test_what_changes_while_it_is_read_is_copied_as_it_is_then(origin: Client, destination: Client) -> None:
     items_of_a_new_shop(destination)
-    second = Client(origin.url, auth=ALICE)
-    origin._runner.transport = busy = Busy(origin._runner.transport)
-    origin.server_info()
+    before = items(origin).timestamp()
+    Busy(origin, "Changed")
     result = replicate(items(origin), items(destination))
-    second.close()
-    assert len([request for request in busy.sent if request.target.startswith(f"{_ITEMS}?")]) == 3
     assert counts(result) == (10, 1, 0, 0, 0)
     assert items(destination).get("i0").name == "Changed"
-    again = await run(items, since=result.timestamps)
-    assert again.failures == ()
-    assert stored(destination)["/collections/items/records/i0"]["name"] == "Changed"
+    assert result.timestamps == {_ITEMS: before}  # what changes later still is read the next time
+    assert counts(replicate(items(origin), items(destination), since=result.timestamps)) == (0, 0, 0, 1, 0)
+
+
+async def test_what_becomes_equal_while_it_is_read_is_in_no_plan(origin: Client, destination: Client) -> None:
+    replicate(shop(origin), shop(destination))
+    items(destination).patch("i0", name="Changed")
+    Busy(origin, "Changed")
+    plan = replicate(items(origin), items(destination), dry_run=True)
+    assert not plan
+
+
+async def test_ids_that_no_class_takes_by_default_are_ids(serve: Serve) -> None:
+    class Dotted(Record, bucket="shop", collection="items", ids=AnyDots):
+        pass
+
+    settings = {"kinto.record_id_generator": "tests.replication.dots.DotIds"}
+    with (
+        Client(serve("dots", settings).url, auth=ALICE) as here,
+        Client(serve("more dots", settings).url, auth=BOB) as there,
+    ):
+        for client in (here, there):
+            items_of_a_new_shop(client)
+        here.repository(Dotted).create(Dotted(id="a.b"))
+        assert counts(replicate(here.repository(Dotted), there.repository(Dotted))) == (1, 0, 0, 0, 0)
+        assert there.repository(Dotted).exists("a.b")
 
 
 # Permissions
@@ -331,6 +363,18 @@ async def test_permissions_that_the_origin_does_not_show_are_a_failure(
     assert all(isinstance(each.error, UnknownPermissionsError) for each in result.failures)
     assert items(client).count() == 0
     assert result.timestamps == {}
+
+
+async def test_what_is_in_a_place_that_fails_for_its_permissions_is_not_tried(
+    origin: Client, destination: Client
+) -> None:
+    bucket = origin.buckets.get("shop")
+    bucket.permissions.read.add("account:bob")
+    bucket.save()
+    with Client(origin.url, auth=BOB) as reader:
+        result = replicate(shop(reader), shop(destination), permissions=True)
+    assert [failure.uri for failure in result.failures] == ["/buckets/shop"]
+    assert isinstance(result.failures[0].error, UnknownPermissionsError)
 
 
 def _with_items(client: Client) -> Client:
@@ -538,6 +582,10 @@ async def test_what_cannot_be_made_is_told_and_nothing_in_it_is_tried(
     run: Replicate, serve: Serve, origin: Client
 ) -> None:
     closed = serve("closed", {"kinto.bucket_create_principals": "account:nobody"})
+    wire = listened(origin)
+    with Client(closed.url, auth=BOB) as client:
+        replicate(shop(origin), shop(client))
+    assert [request.target for request in wire.sent] == ["/buckets/shop"]
     result = await run(shop, to=closed.url)
     assert counts(result) == (0, 0, 0, 0, 1)
     assert result.failures[0].uri == "/buckets/shop"
