@@ -12,6 +12,7 @@ from kinto_models import (
     Account,
     Client,
     ForbiddenError,
+    Heartbeat,
     InvalidAnswerError,
     MissingCapabilityError,
     NotFoundError,
@@ -79,6 +80,11 @@ async def test_a_server_whose_storage_fails_says_so_once_and_that_is_no_error(
         beat = await told(anyone.utilities.heartbeat())
     assert (beat.ok, beat.backends) == (False, {"storage": False, "cache": True, "queue": None})
     assert len(loopback.received) == 1
+
+
+def test_a_backend_that_does_not_say_is_not_one_that_fails() -> None:
+    assert Heartbeat(backends={"storage": True, "queue": None}).ok
+    assert not Heartbeat(backends={"storage": False, "queue": None}).ok
 
 
 @pytest.mark.parametrize(
