@@ -10,6 +10,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from rich.highlighter import JSONHighlighter
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Screen", "as_json", "columns", "compact", "moment", "shown"]
+__all__ = ["Screen", "as_json", "cell", "columns", "compact", "moment", "shown"]
 
 _JOINERS: Final = "\u00a0\u200c\u200d\u3000"
 """Neither letters nor harmful: spaces, and what words and emoji are put together with."""
@@ -61,12 +62,24 @@ def as_json(value: Any, *, indent: int | None = None) -> str:
     return _BEYOND_ASCII.sub(lambda found: found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1], text)
 
 
-def columns(*headings: str) -> Table:
-    """A table with a line for each object; what does not fit is cut off."""
+def columns(*whole: str, cut: Iterable[str]) -> Table:
+    """A table with a line for each object.
+
+    Parameters:
+        whole: headings of columns that keep their width while there is any left.
+        cut: those of the columns after them, whose ``cell()`` is cut off where it does not fit.
+    """
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", caption_justify="left")
-    for heading in headings:
+    for heading in whole:
         table.add_column(heading, no_wrap=True, overflow="ellipsis")
+    for heading in cut:
+        table.add_column(cell(heading))
     return table
+
+
+def cell(text: str) -> Text:
+    """What stands in one line, and is cut off where that is too short."""
+    return Text(text, no_wrap=True, overflow="ellipsis")
 
 
 class Screen:

@@ -16,7 +16,7 @@ from kinto_models import Client, Record
 from kinto_models.cli.commands import app
 from kinto_models.embedded import EmbeddedServer
 
-HOSTILE = "\x1b[31mred \x9b2J[bold]bold[/bold] \u202egnp.exe\n\x07end"
+HOSTILE = "\x1b[31mred \x9b2J[bold]bold[/bold] \u202egnp.exe\n\x07end é"
 """Text of a server that would colour, clear, mark up, turn round and ring."""
 
 

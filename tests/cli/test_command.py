@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -142,6 +143,19 @@ def test_what_is_no_letter_is_written_out() -> None:
     assert as_json("a\x7f\x9b\u202e\ud800\U000e0001") == '"a\\u007f\\u009b\\u202e\\ud800\\udb40\\udc01"'
 
 
+def test_the_docs_and_the_help_have_every_status(command: Command) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
+    assert {int(number) for number in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)} == {*Status}
+    helped = " ".join(command("--help").out.split()).partition("Exit status: ")[2]
+    assert {int(number) for number in re.findall(r"\b\d+\b", helped)} == {*Status} - {Status.PIPE}
+
+
+def test_the_docs_have_every_command(command: Command) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^│ (\w+) ", command("--help").out.partition("Commands")[2], re.MULTILINE)
+    assert sorted(shown) == sorted(re.findall(r"^\| `(\w+)", page.partition("| Command |")[2], re.MULTILINE))
+
+
 # In a process of its own
 
 
@@ -165,6 +179,13 @@ def test_results_go_to_stdout_and_all_else_to_stderr(blog: str) -> None:
         assert tree.communicate(timeout=60)[0].startswith("[\n")
         assert nowhere.communicate(timeout=60)[0] == ""
         assert nowhere.returncode == Status.NOT_FOUND
+
+
+def test_an_output_without_the_letters_gets_them_written_out(blog: str) -> None:
+    ascii_only = environment(KINTO_SERVER=blog, KINTO_AUTH="alice:s3cret", PYTHONIOENCODING="ascii")
+    for typed, end in (["get", "blog/hostile/"], "end \\xe9"), (["get", "blog/hostile/", "--json"], "end \\u00e9"):
+        done = subprocess.run([*COMMAND, *typed], env=ascii_only, capture_output=True, check=True, timeout=60)
+        assert end in done.stdout.decode("ascii")
 
 
 def test_a_pipe_that_is_closed_is_no_error(kinto: Client) -> None:

@@ -156,6 +156,8 @@ def test_history_tells_who_did_what(command: Command) -> None:
     row = re.split(r"  +", done.out.splitlines()[1].strip())
     assert row[1:4] == ["account:alice", "create", "blog/articles/a7"]
     assert row[4].startswith('{"title": "Title 7"')
+    narrow = command("history", "blog/articles/a7", width=100).out.splitlines()[1]
+    assert re.fullmatch(r"\S+ \S+  account:alice  create  blog/articles/a7  \{\"title\".*…\s*", narrow)
     assert all(len(line) <= 60 for line in command("history", "blog", width=60).out.splitlines())
 
 

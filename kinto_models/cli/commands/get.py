@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
 from itertools import islice
 from typing import Annotated, Any, Final
 
@@ -14,7 +13,7 @@ from rich.text import Text
 
 from kinto_models.cli.commands.base import Limit, Run, command, typed
 from kinto_models.cli.places import ANY_ID, place_of
-from kinto_models.cli.screen import columns, compact, moment, shown
+from kinto_models.cli.screen import cell, columns, compact, moment, shown
 from kinto_models.cli.times import Since, timestamp_of
 from kinto_models.client import Client
 from kinto_models.models.expressions import Condition, key
@@ -162,10 +161,10 @@ def _table(rows: list[dict[str, Any]], fields: list[str] | None, width: int) -> 
     names = list(dict.fromkeys(name for row in rows for name in row if name not in _OWN)) if fields is None else fields
     shown_names = names if fields is not None else list(islice(names, max(1, width // _COLUMN - len(_OWN))))
     left = [shown(name) for name in names if name not in shown_names]
-    table = columns("id", "last modified (UTC)", *map(shown, shown_names))
+    table = columns("id", "last modified (UTC)", cut=map(shown, shown_names))
     table.columns[0].style, table.columns[1].style = "cyan", "dim"
     table.caption = f"also: {', '.join(left)}" if left else None
     for row in rows:
-        values: Iterable[str] = (compact(row.get(name)) for name in shown_names)
+        values = (cell(compact(row.get(name))) for name in shown_names)
         table.add_row(shown(row["id"]), moment(row.get("last_modified")), *values)
     return table

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from kinto_models.cli.commands.base import Limit, Run, command, typed
 from kinto_models.cli.places import short, spot_of
-from kinto_models.cli.screen import columns, compact, shown
+from kinto_models.cli.screen import cell, columns, compact, shown
 from kinto_models.cli.times import Before, Since, timestamp_of
 from kinto_models.models.history import HistoryEntry
 from kinto_models.models.resource import Resource
@@ -78,13 +78,13 @@ def _json(entry: HistoryEntry[Resource]) -> dict[str, Any]:
 
 
 def _table(entries: list[HistoryEntry[Resource]]) -> Any:
-    table = columns("when (UTC)", "who", "what", "where", "as it was afterwards")
+    table = columns("when (UTC)", "who", "what", "where", cut=["as it was afterwards"])
     for entry in entries:
         table.add_row(
             Text(f"{entry.date:%Y-%m-%d %H:%M:%S}", "dim"),
             Text(shown(entry.user_id), "magenta"),
             Text(entry.action, _STYLES[entry.action]),
             Text(shown(short(entry.uri)), "cyan"),
-            compact(entry.target.raw) if entry.action != "delete" else "",
+            cell(compact(entry.target.raw) if entry.action != "delete" else ""),
         )
     return table

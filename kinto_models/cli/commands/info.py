@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kinto_models.cli.commands.base import Run, command
-from kinto_models.cli.screen import columns, compact, shown
+from kinto_models.cli.screen import cell, columns, compact, shown
 from kinto_models.models.server import ServerInfo
 
 __all__ = ["info"]
@@ -50,7 +50,7 @@ def _facts(told: ServerInfo) -> Table:
 
 
 def _capabilities(told: ServerInfo) -> Table:
-    table = columns("capability", "what")
+    table = columns("capability", cut=["what"])
     for name in sorted(told.capabilities):
-        table.add_row(Text(shown(name), "cyan"), shown(told.capabilities[name].description))
+        table.add_row(Text(shown(name), "cyan"), cell(shown(told.capabilities[name].description)))
     return table

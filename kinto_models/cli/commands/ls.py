@@ -41,9 +41,7 @@ _Inside: TypeAlias = "tuple[Outcome[list[_Named]], Outcome[list[_Members]]]"
 @command("ls")
 def ls(
     run: Run,
-    path: Annotated[
-        str, typer.Argument(metavar="[PATH]", help="BUCKET or BUCKET/COLLECTION: look into this only.")
-    ] = "",
+    path: Annotated[str, typer.Argument(metavar="PATH", help="BUCKET or BUCKET/COLLECTION: look into this only.")] = "",
 ) -> None:
     """Shows buckets, collections and groups as a tree, with how many records and members they have.
 
@@ -145,7 +143,7 @@ def _tree(url: str, who: str, buckets: list[dict[str, Any]]) -> Tree:
         ]
         width = max((name.cell_len for name, _ in entries), default=0)
         for name, said in entries:
-            branch.add(name + Text(" " * (width - name.cell_len + 2)) + said)
+            branch.add(Text.assemble(name, " " * (width - name.cell_len + 2), said))
     if not buckets:
         tree.add(Text("no bucket that you may read", "dim"))
     return tree

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from kinto_models.cli.commands.base import Limit, Run, command
 from kinto_models.cli.places import short
-from kinto_models.cli.screen import columns, shown
+from kinto_models.cli.screen import cell, columns, shown
 from kinto_models.models.entries import PermissionEntry
 
 __all__ = ["permissions"]
@@ -45,11 +45,11 @@ def _json(entry: PermissionEntry) -> dict[str, Any]:
 
 
 def _table(entries: list[PermissionEntry]) -> Any:
-    table = columns("kind", "where", "permissions")
+    table = columns("kind", "where", cut=["permissions"])
     for entry in entries:
         table.add_row(
             Text(shown(entry.resource_name), "dim"),
             Text(shown(short(entry.uri)), "cyan"),
-            shown(", ".join(sorted(entry.permissions))),
+            cell(shown(", ".join(sorted(entry.permissions)))),
         )
     return table

@@ -52,7 +52,7 @@ _STYLES: Final = {
     **dict.fromkeys(("delete", "deleted"), "red"),
     "failed": "bold red",
 }
-_NAMED: Final = 10
+_NAMED: Final = 5
 """Objects of a list that a plan names for each thing that is to be done."""
 
 
@@ -161,8 +161,9 @@ def _lines(planned: PlannedList) -> Iterator[Text]:
         "delete": dict.fromkeys(planned.deletions, frozenset()),
     }
     counts = [_count(len(objects), name, "to ") for name, objects in kinds.items()]
-    heading = Text(f"{shown(planned.destination)}  ", "bold" if len(planned) else "")
-    yield heading + Text(", ").join([*counts, _count(planned.unchanged, "unchanged")])
+    heading = Text(shown(planned.destination), "bold" if len(planned) else "")
+    counted = Text(", ").join([*counts, Text(f"{planned.unchanged:,} unchanged", "dim")])
+    yield Text.assemble(heading, "  ", counted)
     for name, objects in kinds.items():
         style = _STYLES[name]
         for object_id in islice(objects, _NAMED):
