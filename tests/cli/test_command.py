@@ -113,7 +113,7 @@ def test_what_is_no_kinto_is_the_servers_fault(command: Command, loopback: Loopb
     assert command("info", server=loopback.url).status == Status.UNREACHABLE
 
 
-def test_text_of_a_server_cannot_obey_itself(command: Command) -> None:
+def test_text_of_a_server_is_shown_and_not_obeyed(command: Command) -> None:
     for typed in (
         ["get", "blog/hostile/evil"],
         ["get", "blog/hostile/"],
