@@ -516,6 +516,13 @@ async def test_the_parts_of_an_async_batch_that_are_refused_are_sent_again(
     assert len(browser.opened) == 2
 
 
+def test_what_a_wrong_password_may_not_do_in_a_batch_is_not_sent_again(url: str) -> None:
+    with Bench(url) as bench, Client(bench.url, auth=("alice", "wrong")) as kinto:
+        with pytest.raises(BatchError):
+            kinto.buckets.create_many(Bucket(id=f"no-{number}") for number in range(3))
+        assert [received.line.split()[0] for received in bench.received] == ["GET", "POST"]
+
+
 def test_where_nobody_signs_in_again_what_is_left_of_a_bulk_operation_is_not_sent(
     url: str, provider: Provider, browser: Browser
 ) -> None:
