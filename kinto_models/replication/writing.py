@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +12,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from kinto_models.models.outcomes import Outcome, Progress
 from kinto_models.models.stored import changes_of, state_of
-from kinto_models.models.tracking import parse, same
+from kinto_models.models.tracking import parse
 from kinto_models.protocol.messages import Conversation
 from kinto_models.replication.places import Copy, Place
 from kinto_models.replication.results import ReplicationFailure, ReplicationResult
@@ -27,6 +28,7 @@ Granted: TypeAlias = "Mapping[str, Iterable[str]]"
 
 _STEP: Final = 25
 """Objects between two calls of ``progress``."""
+_LAST_PLACE: Final = 1e-15
 _log = logging.getLogger("kinto_models")
 
 
@@ -71,7 +73,8 @@ def compared(place: Place, mine: Copy, theirs: Copy | None, granted: Granted | N
         object_id: at the destination.
     """
     data = mine.model_extra or {}  # all of it: a copy declares nothing
-    if theirs is not None and granted is None and same(data, theirs.model_extra or {}):
+    differs = theirs is None or not _alike(data, theirs.model_extra or {})
+    if granted is None and not differs:
         return None
     wanted = parse(place.mapper.model, {**data, "id": object_id})
     if theirs is None:
@@ -82,8 +85,22 @@ def compared(place: Place, mine: Copy, theirs: Copy | None, granted: Granted | N
         if not wanted.permissions.known:  # not shown to this writer: then whatever they are, they become these
             state_of(wanted).permissions = type(wanted.permissions)({})
         _grant(wanted, granted)
-    changed = changes_of(wanted).names | ({"permissions"} if wanted.permissions.changed else frozenset())
+    changed = changes_of(wanted).names if differs else frozenset[str]()
+    changed |= {"permissions"} if wanted.permissions.changed else frozenset()
     return Write(place, wanted, "update", changed) if changed else None
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """Whether two JSON values are the same, but for what Kinto's parser does to floats: it rounds some in the last
+    place, at each write, and no second run would find them equal.
+    """
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(_alike(value, b[name]) for name, value in a.items())
+    if isinstance(a, list):
+        return len(a) == len(b) and all(map(_alike, a, b))
+    return math.isclose(a, b, rel_tol=_LAST_PLACE) if isinstance(a, float) else bool(a == b)
 
 
 def _grant(obj: Copy, granted: Granted) -> None:

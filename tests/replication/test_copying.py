@@ -107,6 +107,20 @@ def test_what_is_written_is_conditional_and_packed(origin: Client, destination: 
     assert "If-Match" in alone[0].headers
 
 
+@pytest.mark.parametrize("permissions", [False, True])
+async def test_a_float_that_kinto_rounds_at_each_write_is_written_once(
+    run: Replicate, origin: Client, destination: Client, *, permissions: bool
+) -> None:
+    items_of_a_new_shop(destination)
+    items(origin).create(item("small", "x", deep=[{"price": 5.685597035348413e-10}]))
+    assert (await run(items, permissions=permissions)).created == 11
+    assert items(destination).get("small").model_extra != items(origin).get("small").model_extra
+    assert counts(await run(items, permissions=permissions)) == (0, 0, 0, 11, 0)
+    items(origin).replace(item("small", "x", deep=[{"price": 5.6855970353485e-10}]), force=True)
+    items(origin).replace(item("i1", "Item 1", more=[True, {"deep": None}]), force=True)
+    assert counts(await run(items, permissions=permissions)) == (0, 2, 0, 9, 0)
+
+
 async def test_a_field_that_went_is_gone(run: Replicate, origin: Client, destination: Client) -> None:
     await run(items_of_a_new_shop(destination))
     items(origin).replace(Item(id="i1", name="x"), force=True)
