@@ -6,7 +6,9 @@ import logging
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -50,6 +52,30 @@ def test_settings_can_be_given() -> None:
             kinto.bucket(name).save()
         assert [len(page) for page in kinto.buckets.find().pages()] == [2, 2, 1]
         assert kinto.buckets.delete_all() == 5
+
+
+def test_it_keeps_files_in_a_folder_that_goes_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with Client.embedded() as kinto:
+        kinto.bucket("todo").save()
+        kinto.bucket("todo").collection("tasks").save()
+        task = Task()
+        told = task.attach(b"hello", filename="a.txt")
+        assert told.location.startswith(kinto.url.removesuffix("/v1") + "/attachments/")
+        assert requests.get(told.location, timeout=5).content == b"hello"
+        assert requests.get(told.location + "/../../secret", timeout=5).status_code == 404
+        assert len(list(tmp_path.rglob("*.txt"))) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_the_plugin_for_files_it_starts_without_it() -> None:
+    done = run(
+        "import importlib.util as u\n"
+        "real = u.find_spec; u.find_spec = lambda name, *a: None if name == 'kinto_attachment' else real(name, *a)\n"
+        "from kinto_models import Client\n"
+        "with Client.embedded() as kinto: print('attachments' in kinto.server_info().capabilities)\n"
+    )
+    assert (done.stdout, done.stderr) == ("False\n", "")
 
 
 def test_closing_the_client_stops_the_server_and_frees_the_port() -> None:

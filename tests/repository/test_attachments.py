@@ -9,7 +9,9 @@ import json
 import os
 import pickle
 import resource
-from collections.abc import AsyncIterator, Callable, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from inspect import isawaitable
 from pathlib import Path
@@ -454,6 +456,17 @@ def test_the_second_try_sends_the_whole_file(kinto: Client, ask: Ask, tmp_path: 
     assert kinto.repository(Task).download("t1") == LARGE
 
 
+def test_the_time_of_an_answer_begins_when_the_file_is_out(kinto: Client, ask: Ask) -> None:
+    def slowly(*_: int) -> None:
+        time.sleep(0.1)  # a disk that takes its time: 1.6 seconds for 16 pieces
+
+    limits = Limits(answer_seconds=1.2)
+    told = ask(
+        kinto.url, lambda tasks: tasks.attach("t1", LARGE, filename="a", progress=slowly), limits=limits, retry=0
+    )
+    assert told.size == len(LARGE)
+
+
 def test_an_upload_of_which_nobody_knows_is_uncertain(kinto: Client, ask: Ask) -> None:
     with Bench(kinto.url) as bench:
         bench.plan(Cut("answer"), on="POST")
@@ -782,24 +795,24 @@ def test_a_folder_that_does_not_exist_is_an_error_before_anything_is_asked(
     assert (tmp_path / "file").read_bytes() == b"old"
 
 
-@pytest.fixture
-def full_disk() -> Iterator[None]:
+@contextmanager
+def full_disk() -> Generator[None, None, None]:
     """No file may grow beyond a few bytes, which is an error like that of a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (8, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:  # before pytest writes to a file of its own
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_full_disk_leaves_the_old_file_and_nothing_else(
-    cdn: Loopback, get: Get, tmp_path: Path, full_disk: None
-) -> None:
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(cdn: Loopback, get: Get, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"old")
     for content in (CONTENT, LARGE):
         cdn.forget()
         cdn.answers(body=content)
         told = {"size": len(content), "hash": sha256(content).hexdigest()}
-        with pytest.raises(FileError, match=r"a\.txt: File too large") as caught:
+        with full_disk(), pytest.raises(FileError, match=r"a\.txt: File too large") as caught:
             get(tmp_path, told=told)
         assert isinstance(caught.value.__cause__, OSError)
         assert there(tmp_path) == {"a.txt": b"old"}
