@@ -139,12 +139,13 @@ class AiohttpTransport:
         """Sends one request, once; redirects are answers like others."""
         if self._closed:
             raise NoClientError(CLOSED)
-        transfer = request.transfer
-        if transfer is not None and transfer.root not in (None, self.root):
-            return await self._toward(str(transfer.root)).send(request)
-        exchange = Asked(transfer=transfer)
+        root = None if request.transfer is None else request.transfer.root
+        return await (self if root is None else self._toward(root))._sent(request)
+
+    async def _sent(self, request: Request) -> Response:
+        exchange = Asked(transfer=request.transfer)
         ASKED.set(exchange)
-        if transfer is not None:
+        if request.transfer is not None:
             EXCHANGE.set(exchange)  # which what signs looks for
         try:
             opened = self._sessions.get(asyncio.get_running_loop()) or await self._opened()
@@ -161,6 +162,8 @@ class AiohttpTransport:
 
     def _toward(self, root: str) -> AiohttpTransport:
         """The transport of another root, of which no more is known than where it is."""
+        if root == self.root:
+            return self
         if root not in self._elsewhere:
             self._elsewhere[root] = AiohttpTransport(self._connection.toward(root))
         return self._elsewhere[root]

@@ -120,10 +120,11 @@ class RequestsTransport:
         """Sends one request, once; redirects are answers like others."""
         if self._closed:
             raise NoClientError(CLOSED)
-        transfer = request.transfer
-        if transfer is not None and transfer.root not in (None, self.root):
-            return self._toward(str(transfer.root)).send(request)
-        exchange = Exchange(transfer=transfer)
+        root = None if request.transfer is None else request.transfer.root
+        return (self if root is None else self._toward(root))._sent(request)
+
+    def _sent(self, request: Request) -> Response:
+        exchange = Exchange(transfer=request.transfer)
         outer = EXCHANGE.set(exchange)
         try:
             return self._signed(request) if self._connection.sign else self._plain(request)
@@ -135,6 +136,8 @@ class RequestsTransport:
 
     def _toward(self, root: str) -> RequestsTransport:
         """The transport of another root, of which no more is known than where it is."""
+        if root == self.root:
+            return self
         with self._lock:
             if root not in self._elsewhere:
                 self._elsewhere[root] = RequestsTransport(self._connection.toward(root))

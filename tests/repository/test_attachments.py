@@ -647,6 +647,12 @@ def test_another_server_gets_neither_credentials_nor_the_clients_headers(cdn: Lo
     assert b"s3cret" not in cdn.only.head
 
 
+def test_a_host_may_be_written_in_capitals(ask: Ask, loopback: Loopback, cdn: Loopback) -> None:
+    hello(loopback, f"{cdn.origin.replace('127.0.0.1', 'LocalHost')}/files/")
+    cdn.answers(body=CONTENT)
+    assert ask(loopback.url, lambda tasks: tasks.download(Attachment.model_validate(TOLD))) == CONTENT
+
+
 @pytest.mark.parametrize("base_url", ["/files/", "files/", "{origin}/files"])
 def test_the_server_itself_gets_credentials_for_its_files_too(ask: Ask, loopback: Loopback, base_url: str) -> None:
     hello(loopback, base_url.format(origin=loopback.origin))
