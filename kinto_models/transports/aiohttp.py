@@ -140,7 +140,8 @@ class AiohttpTransport:
         if self._closed:
             raise NoClientError(CLOSED)
         root = None if request.transfer is None else request.transfer.root
-        return await (self if root is None else self._toward(root))._sent(request)
+        there = self if root is None else self._toward(root)
+        return await there._sent(request)  # noqa: SLF001  # it is one of us
 
     async def _sent(self, request: Request) -> Response:
         exchange = Asked(transfer=request.transfer)

@@ -121,7 +121,8 @@ class RequestsTransport:
         if self._closed:
             raise NoClientError(CLOSED)
         root = None if request.transfer is None else request.transfer.root
-        return (self if root is None else self._toward(root))._sent(request)
+        there = self if root is None else self._toward(root)
+        return there._sent(request)  # noqa: SLF001  # it is one of us
 
     def _sent(self, request: Request) -> Response:
         exchange = Exchange(transfer=request.transfer)
