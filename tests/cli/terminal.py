@@ -13,8 +13,11 @@ COMMAND = (sys.executable, "-m", "kinto_models")
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """This process's, without what a developer has for Kinto."""
-    return {**{name: value for name, value in os.environ.items() if not name.startswith("KINTO_")}, **variables}
+    """This process's, without what a developer has for Kinto, and with Python's buffers: without them a write that a
+    closed pipe cuts short is no error to Python.
+    """
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("KINTO_", "PYTHONUNBUFFERED"))}
+    return {**own, **variables}
 
 
 def on_a_terminal(

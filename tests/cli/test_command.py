@@ -190,14 +190,15 @@ def test_an_output_without_the_letters_gets_them_written_out(blog: str) -> None:
 
 def test_a_pipe_that_is_closed_is_no_error(kinto: Client) -> None:
     records = kinto.bucket("todo").collection("tasks").records(Record)
-    records.create_many([record(id=f"r{n}", text="x" * 100) for n in range(600)])
-    with started("get", "todo/tasks/", "--json", url=kinto.url) as reading:
-        assert reading.stdout is not None
-        assert reading.stderr is not None
-        reading.stdout.readline()
-        reading.stdout.close()
-        assert reading.stderr.read() == ""
-    assert reading.returncode == Status.PIPE
+    records.create_many([record(id=f"r{n}", text="x" * 130) for n in range(800)])
+    for how in (["--json"], ["--limit", "800"]):
+        with started("get", "todo/tasks/", *how, url=kinto.url) as reading:
+            assert reading.stdout is not None
+            assert reading.stderr is not None
+            reading.stdout.readline()
+            reading.stdout.close()
+            assert reading.stderr.read() == ""
+        assert reading.returncode == Status.PIPE
 
 
 def test_an_interrupt_ends_it_with_130(silent: socket.socket) -> None:

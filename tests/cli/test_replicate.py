@@ -109,6 +109,8 @@ def test_credentials_go_to_their_own_server_only(command: Command, blog: str, ot
     # Alice is known at the other server too: were her credentials sent there, she could write.
     done = command("replicate", "blog", "copy", "--to-server", other.url)
     assert done.status == Status.NOT_ALLOWED
+    done = command("replicate", "blog", "copy", "--auth", "alice:s3cret", "--to-server", other.url)
+    assert done.status == Status.NOT_ALLOWED
     done = command("replicate", "blog", "copy", "--from-server", blog, *to(other))
     assert done.status == Status.NOT_ALLOWED  # KINTO_AUTH is that of KINTO_SERVER, and not of --from-server
     done = command("replicate", "blog", "copy", "--from-server", blog, "--from-auth", "alice:s3cret", *to(other))

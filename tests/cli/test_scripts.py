@@ -317,6 +317,11 @@ def test_verbosity_is_a_level_of_logging(parse: Any, typed: list[str], level: in
     assert parse("-s", SERVER, *typed).verbosity == level
 
 
+def test_of_several_switches_argparse_takes_the_last_and_typer_the_one_that_says_most() -> None:
+    assert by_argparse("-s", SERVER, "-v", "-q").verbosity == logging.CRITICAL
+    assert by_typer("-s", SERVER, "-v", "-q").verbosity == logging.INFO
+
+
 @pytest.fixture
 def loggers() -> Iterator[dict[str, logging.Logger]]:
     """The root's, the library's and a script's, which are as before afterwards."""

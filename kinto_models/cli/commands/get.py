@@ -39,8 +39,6 @@ _OPERATORS: Final = {
 _COLUMN: Final = 18
 """Characters of a terminal's width that a column is worth."""
 _OWN: Final = ("id", "last_modified")
-_ACCOUNTS: Final = "/accounts"
-"""Where Kinto shows the hashes of passwords, which nobody needs to see."""
 
 
 def condition(text: str) -> Condition:
@@ -136,8 +134,6 @@ def _class_of(plural: Plural) -> type[Record]:
 def _object(run: Run, kinto: Client, plural: Plural, object_id: str) -> None:
     answer = kinto.run(operations.get(plural, object_id))
     told: dict[str, Any] = json.loads(answer.body)
-    if plural.path == _ACCOUNTS:
-        told["data"].pop("password", None)
     if run.screen.machine:
         run.screen.document(told)
         return
@@ -151,8 +147,6 @@ def _object(run: Run, kinto: Client, plural: Plural, object_id: str) -> None:
 
 def _data(each: Record, fields: list[str] | None) -> dict[str, Any]:
     data = each.model_dump(mode="json", by_alias=True)
-    if type(each).__kinto__.path == _ACCOUNTS:
-        data.pop("password", None)
     return data if fields is None else {name: data.get(name) for name in (*_OWN, *fields)}
 
 
