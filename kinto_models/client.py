@@ -23,9 +23,9 @@ from kinto_models.protocol.messages import Operation, Request
 from kinto_models.protocol.rehearsal import Rehearsal
 from kinto_models.protocol.retry import DEFAULT_POLICY, RetryPolicy
 from kinto_models.repository.batch import AsyncBatch, Batch
-from kinto_models.repository.narrating import note_withheld
 from kinto_models.repository.repository import AsyncRepository, Repository
-from kinto_models.repository.runner import Runner
+from kinto_models.repository.running.narrating import note_withheld
+from kinto_models.repository.running.runner import Runner
 from kinto_models.transports.auth import Auth
 from kinto_models.transports.base import DEFAULT_TIMEOUT, Connection, Timeout
 from kinto_models.transports.limits import DEFAULT_LIMITS, Limits
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from kinto_models.models.entries import PermissionEntry
     from kinto_models.models.interface import Finder
     from kinto_models.models.server import ServerInfo, ServerUser
-    from kinto_models.repository.async_runner import AsyncRunner
+    from kinto_models.repository.running.async_runner import AsyncRunner
     from kinto_models.services.accounts import Accounts, AsyncAccounts
     from kinto_models.services.utilities import AsyncUtilities, Utilities
 
@@ -386,7 +386,7 @@ class AsyncClient(_Face):
         )
         if find_spec("aiohttp") is None:
             raise MissingExtraError('AsyncClient needs aiohttp: pip install "kinto-models[async]"')
-        from kinto_models.repository.async_runner import AsyncRunner  # and asyncio with it
+        from kinto_models.repository.running.async_runner import AsyncRunner  # and asyncio with it
         from kinto_models.transports.aiohttp import AiohttpTransport  # optional
 
         connection = Connection.of(url, auth, headers, timeout, limits)

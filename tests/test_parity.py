@@ -41,8 +41,8 @@ from kinto_models import (
     connect,
 )
 from kinto_models.models.historic import Historic
-from kinto_models.repository.async_runner import AsyncRunner
-from kinto_models.repository.runner import Runner
+from kinto_models.repository.running.async_runner import AsyncRunner
+from kinto_models.repository.running.runner import Runner
 from kinto_models.transports.aiohttp import AiohttpTransport
 from kinto_models.transports.base import AsyncTransport, Transport
 from kinto_models.transports.requests import RequestsTransport

@@ -20,7 +20,7 @@ from kinto_models.replication.places import Copy, Pair, Place
 from kinto_models.replication.plans import PlannedList, ReplicationPlan, result_of, written
 from kinto_models.replication.results import ReplicationResult
 from kinto_models.replication.writing import Granted, Tally, Write, compared, deletion, fetched
-from kinto_models.repository import changes, reads
+from kinto_models.repository.conversations import changes, reads
 
 __all__ = ["copied"]
 

@@ -14,9 +14,9 @@ from kinto_models.models.options import Kind, Options
 from kinto_models.models.permissions import BucketPermissions, CollectionPermissions
 from kinto_models.models.resource import Resource, place_of
 from kinto_models.models.stored import permissions_of
+from kinto_models.repository.conversations.selection import Selection
 from kinto_models.repository.mapper import Mapper
 from kinto_models.repository.repository import AsyncRepository, Placed
-from kinto_models.repository.selection import Selection
 
 __all__ = ["Copy", "Pair", "Place", "pair_of"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from kinto_models.repository.delivery import batch_error
+from kinto_models.repository.running.delivery import batch_error
 
 __all__ = ["ReplicationFailure", "ReplicationResult", "some"]
 

@@ -16,9 +16,9 @@ from kinto_models.models.tracking import parse
 from kinto_models.protocol.messages import Conversation
 from kinto_models.replication.places import Copy, Place
 from kinto_models.replication.results import ReplicationFailure, ReplicationResult
-from kinto_models.repository import reads, writes
-from kinto_models.repository.chunk import Entry
-from kinto_models.repository.delivery import Delivery
+from kinto_models.repository.conversations import reads, writes
+from kinto_models.repository.running.chunk import Entry
+from kinto_models.repository.running.delivery import Delivery
 
 __all__ = ["Granted", "Tally", "Write", "carried", "compared", "deletion", "fetched"]
 

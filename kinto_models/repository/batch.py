@@ -20,19 +20,19 @@ from kinto_models.models.outcomes import Outcome, SaveResult, called
 from kinto_models.models.review import ReviewStatus
 from kinto_models.models.stored import Stored, state_of
 from kinto_models.protocol.messages import Conversation
-from kinto_models.repository import changes, conflicts, patching, reads, remote_settings, writes
-from kinto_models.repository.chronicle import Chronicle, history_in, history_of
-from kinto_models.repository.chunk import Entry
-from kinto_models.repository.delivery import Delivery, batch_error, unsent
+from kinto_models.repository.conversations import changes, conflicts, patching, reads, remote_settings, writes
+from kinto_models.repository.conversations.chronicle import Chronicle, history_in, history_of
+from kinto_models.repository.conversations.reverting import revert
+from kinto_models.repository.conversations.selection import Selection
+from kinto_models.repository.conversations.snapshots import snapshot
 from kinto_models.repository.mapper import Mapper
 from kinto_models.repository.repository import AsyncRepository, Placed, Repository
-from kinto_models.repository.reverting import revert
-from kinto_models.repository.runner import Runner
-from kinto_models.repository.selection import Selection
-from kinto_models.repository.snapshots import snapshot
+from kinto_models.repository.running.chunk import Entry
+from kinto_models.repository.running.delivery import Delivery, batch_error, unsent
+from kinto_models.repository.running.runner import Runner
 
 if TYPE_CHECKING:
-    from kinto_models.repository.async_runner import AsyncRunner  # and asyncio with it
+    from kinto_models.repository.running.async_runner import AsyncRunner  # and asyncio with it
 
 __all__ = ["AsyncBatch", "Batch", "BatchQuery", "BatchRepository", "Collected"]
 

@@ -11,12 +11,12 @@ from pydantic import BaseModel
 
 from kinto_models.models.async_interface import AsyncFinder
 from kinto_models.models.interface import Finder, Page
-from kinto_models.repository.chronicle import Chronicle
-from kinto_models.repository.runner import Runner
-from kinto_models.repository.selection import Selection
+from kinto_models.repository.conversations.chronicle import Chronicle
+from kinto_models.repository.conversations.selection import Selection
+from kinto_models.repository.running.runner import Runner
 
 if TYPE_CHECKING:
-    from kinto_models.repository.async_runner import AsyncRunner  # and asyncio with it
+    from kinto_models.repository.running.async_runner import AsyncRunner  # and asyncio with it
 
 __all__ = ["AsyncHistory", "AsyncQuery", "History", "Query"]
 

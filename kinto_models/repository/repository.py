@@ -20,19 +20,28 @@ from kinto_models.models.plans import Plan
 from kinto_models.models.review import ReviewStatus
 from kinto_models.models.stored import Stored
 from kinto_models.protocol.messages import Conversation
-from kinto_models.repository import attaching, changes, conflicts, patching, plans, reads, remote_settings, writes
-from kinto_models.repository.bulk import Bulk, listed
-from kinto_models.repository.chronicle import history_in, history_of
+from kinto_models.repository.conversations import (
+    attaching,
+    changes,
+    conflicts,
+    patching,
+    plans,
+    reads,
+    remote_settings,
+    writes,
+)
+from kinto_models.repository.conversations.chronicle import history_in, history_of
+from kinto_models.repository.conversations.reverting import revert
+from kinto_models.repository.conversations.snapshots import snapshot
 from kinto_models.repository.facts import Facts
 from kinto_models.repository.mapper import Mapper
 from kinto_models.repository.places import place_of
 from kinto_models.repository.query import AsyncHistory, AsyncQuery, History, Query
-from kinto_models.repository.reverting import revert
-from kinto_models.repository.runner import Runner
-from kinto_models.repository.snapshots import snapshot
+from kinto_models.repository.running.bulk import Bulk, listed
+from kinto_models.repository.running.runner import Runner
 
 if TYPE_CHECKING:
-    from kinto_models.repository.async_runner import AsyncRunner  # and asyncio with it
+    from kinto_models.repository.running.async_runner import AsyncRunner  # and asyncio with it
 
 __all__ = ["AsyncRepository", "Placed", "Repository"]
 

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from kinto_models.errors import UnauthorizedError
 from kinto_models.models.account import UserAccount
 from kinto_models.protocol.messages import Conversation
-from kinto_models.repository import patching, writes
+from kinto_models.repository.conversations import patching, writes
 from kinto_models.repository.facts import Facts
 from kinto_models.repository.mapper import Mapper
 from kinto_models.repository.repository import AsyncRepository, Repository

@@ -11,8 +11,8 @@ from kinto_models.models.entries import PermissionEntry
 from kinto_models.models.interface import Page
 from kinto_models.protocol.messages import Stream
 from kinto_models.protocol.paths import Plural
+from kinto_models.repository.conversations.selection import Selection
 from kinto_models.repository.query import AsyncQuery, Query
-from kinto_models.repository.selection import Selection
 
 __all__ = ["AsyncPermissionsQuery", "PermissionsQuery", "async_permissions", "permissions"]
 

@@ -11,11 +11,11 @@ from kinto_models.models.principals import Principal, known, principal_of
 from kinto_models.models.server import Counters, Heartbeat, ServerVersion
 from kinto_models.protocol import utilities as operations
 from kinto_models.protocol.messages import Operation
-from kinto_models.repository.runner import Runner
+from kinto_models.repository.running.runner import Runner
 from kinto_models.types import Data
 
 if TYPE_CHECKING:
-    from kinto_models.repository.async_runner import AsyncRunner
+    from kinto_models.repository.running.async_runner import AsyncRunner
 
 __all__ = ["AsyncUtilities", "Utilities"]
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from kinto_models.errors import FileError
 from kinto_models.models.attachments import Attachment
-from kinto_models.repository import files
-from kinto_models.repository.files import Content, Part, guessed, opened, safe_name
+from kinto_models.repository.conversations import files
+from kinto_models.repository.conversations.files import Content, Part, guessed, opened, safe_name
 
 
 @pytest.mark.parametrize(

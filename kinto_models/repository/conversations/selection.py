@@ -22,7 +22,7 @@ from kinto_models.protocol.messages import Conversation, Emit, Stream, drain, ha
 from kinto_models.protocol.operations import Listing
 from kinto_models.protocol.paging import pages
 from kinto_models.protocol.paths import Plural
-from kinto_models.repository.hooks import deleted, loaded
+from kinto_models.repository.conversations.hooks import deleted, loaded
 from kinto_models.repository.loading import load_page
 
 __all__ = ["Selection", "delete_pages", "milliseconds"]

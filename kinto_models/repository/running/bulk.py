@@ -13,9 +13,9 @@ from pydantic import BaseModel
 from kinto_models.errors import KintoError
 from kinto_models.models.outcomes import BulkResult, Outcome, Progress, SaveResult
 from kinto_models.protocol.messages import Conversation
-from kinto_models.repository.chunk import Entry
-from kinto_models.repository.delivery import Delivery, batch_error
 from kinto_models.repository.mapper import Shared
+from kinto_models.repository.running.chunk import Entry
+from kinto_models.repository.running.delivery import Delivery, batch_error
 
 __all__ = ["Bulk", "listed"]
 

@@ -29,10 +29,10 @@ from kinto_models.protocol import operations
 from kinto_models.protocol.attachments import FIELD
 from kinto_models.protocol.bodies import BASIC
 from kinto_models.protocol.messages import Conversation
-from kinto_models.repository.hooks import attended, hook, loaded, saved, tell
+from kinto_models.repository.conversations.hooks import attended, hook, loaded, saved, tell
+from kinto_models.repository.conversations.patches import edit_patch
+from kinto_models.repository.conversations.sending import called, patched, unchanged
 from kinto_models.repository.mapper import Draft, Mapper
-from kinto_models.repository.patches import edit_patch
-from kinto_models.repository.sending import called, patched, unchanged
 from kinto_models.types import Data
 
 __all__ = ["patch", "valued"]

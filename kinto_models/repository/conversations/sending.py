@@ -10,10 +10,10 @@ from kinto_models.models.tracking import Changes
 from kinto_models.protocol.bodies import Patch
 from kinto_models.protocol.messages import Conversation
 from kinto_models.protocol.operations import Answer
-from kinto_models.repository import light
+from kinto_models.repository.conversations import light
+from kinto_models.repository.conversations.reads import NO_OBJECT
+from kinto_models.repository.conversations.resolving import resolved
 from kinto_models.repository.mapper import Draft, Mapper
-from kinto_models.repository.reads import NO_OBJECT
-from kinto_models.repository.resolving import resolved
 
 __all__ = ["ROUNDS", "called", "missing_or_conflict", "patched", "restless", "unchanged"]
 

@@ -15,10 +15,10 @@ from kinto_models.models.outcomes import SaveResult
 from kinto_models.models.stored import Stored, state_of
 from kinto_models.models.tracking import dump_json, names_of
 from kinto_models.protocol.messages import Conversation, Pause, call
-from kinto_models.repository import writes
+from kinto_models.repository.conversations import writes
+from kinto_models.repository.conversations.reads import get
+from kinto_models.repository.conversations.sending import restless
 from kinto_models.repository.mapper import Mapper
-from kinto_models.repository.reads import get
-from kinto_models.repository.sending import restless
 
 __all__ = ["modify", "save"]
 

@@ -34,7 +34,7 @@ from kinto_models.protocol.rehearsal import Rehearsal
 from kinto_models.protocol.retry import Pacing, RetryPolicy, attempts
 from kinto_models.repository.events import Subscribers
 from kinto_models.repository.facts import Facts
-from kinto_models.repository.narrating import narrated, note_pause
+from kinto_models.repository.running.narrating import narrated, note_pause
 from kinto_models.transports.base import SENT, Transport
 
 __all__ = ["Runner", "heed"]

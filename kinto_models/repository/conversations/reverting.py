@@ -16,12 +16,12 @@ from kinto_models.models.stored import Stored, state_of
 from kinto_models.models.tracking import absorb, dump_json
 from kinto_models.protocol.attachments import FIELD
 from kinto_models.protocol.messages import Conversation
-from kinto_models.repository import writes
-from kinto_models.repository.chronicle import Chronicle, history_of
+from kinto_models.repository.conversations import writes
+from kinto_models.repository.conversations.chronicle import Chronicle, history_of
+from kinto_models.repository.conversations.reads import NO_OBJECT
+from kinto_models.repository.conversations.selection import milliseconds
+from kinto_models.repository.conversations.sending import called
 from kinto_models.repository.mapper import Mapper
-from kinto_models.repository.reads import NO_OBJECT
-from kinto_models.repository.selection import milliseconds
-from kinto_models.repository.sending import called
 from kinto_models.types import Data
 
 __all__ = ["revert"]

@@ -12,9 +12,9 @@ from kinto_models.models.tracking import Changes, dump_json
 from kinto_models.protocol import operations
 from kinto_models.protocol.bodies import basic_patch
 from kinto_models.protocol.messages import Conversation, send
+from kinto_models.repository.conversations.patches import grant_patch, patch_of
+from kinto_models.repository.conversations.sending import ROUNDS, called, patched, restless
 from kinto_models.repository.mapper import Draft, Mapper
-from kinto_models.repository.patches import grant_patch, patch_of
-from kinto_models.repository.sending import ROUNDS, called, patched, restless
 
 __all__ = ["granted", "rest"]
 

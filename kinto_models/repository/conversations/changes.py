@@ -13,10 +13,10 @@ from kinto_models.protocol import operations
 from kinto_models.protocol.messages import Conversation, Emit, Pause, Stream, drain, send
 from kinto_models.protocol.operations import Listing
 from kinto_models.protocol.paging import pages
-from kinto_models.repository.hooks import loaded
+from kinto_models.repository.conversations.hooks import loaded
+from kinto_models.repository.conversations.selection import milliseconds
 from kinto_models.repository.loading import load_page
 from kinto_models.repository.mapper import Mapper
-from kinto_models.repository.selection import milliseconds
 
 __all__ = ["changes", "sides", "watch"]
 

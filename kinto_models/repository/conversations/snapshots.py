@@ -24,12 +24,12 @@ from kinto_models.protocol.messages import Conversation, Emit, hand, send
 from kinto_models.protocol.operations import Listing
 from kinto_models.protocol.paging import pages
 from kinto_models.protocol.paths import Plural, history
-from kinto_models.repository.chronicle import explained
-from kinto_models.repository.hooks import loaded
+from kinto_models.repository.conversations.chronicle import explained
+from kinto_models.repository.conversations.hooks import loaded
+from kinto_models.repository.conversations.reads import NO_PARENT
+from kinto_models.repository.conversations.selection import milliseconds
 from kinto_models.repository.loading import load_page
 from kinto_models.repository.mapper import Mapper
-from kinto_models.repository.reads import NO_PARENT
-from kinto_models.repository.selection import milliseconds
 from kinto_models.types import Data
 
 __all__ = ["snapshot"]

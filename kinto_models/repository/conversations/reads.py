@@ -8,7 +8,7 @@ from kinto_models.errors import NotFoundError
 from kinto_models.models.stored import Stored
 from kinto_models.protocol import operations
 from kinto_models.protocol.messages import Conversation, send
-from kinto_models.repository.hooks import loaded
+from kinto_models.repository.conversations.hooks import loaded
 from kinto_models.repository.mapper import Mapper
 
 __all__ = ["NO_OBJECT", "NO_PARENT", "exists", "get", "get_or_none", "timestamp"]

@@ -15,11 +15,11 @@ from kinto_models.models.stored import Stored, state_of
 from kinto_models.models.tracking import SERVER_OWNED, Changes, absorb, dump, same
 from kinto_models.protocol import operations
 from kinto_models.protocol.messages import Conversation, Stream, drain
-from kinto_models.repository import writes
-from kinto_models.repository.hooks import saving
+from kinto_models.repository.conversations import writes
+from kinto_models.repository.conversations.hooks import saving
+from kinto_models.repository.conversations.patches import patch_of
+from kinto_models.repository.conversations.resolving import resolved
 from kinto_models.repository.mapper import Mapper
-from kinto_models.repository.patches import patch_of
-from kinto_models.repository.resolving import resolved
 from kinto_models.types import Data
 
 __all__ = ["compare", "steps", "taking"]

@@ -20,9 +20,9 @@ from kinto_models.protocol import paths
 from kinto_models.protocol.filters import Filter, Operator
 from kinto_models.protocol.messages import Conversation, Step, Stream
 from kinto_models.protocol.operations import Listing
+from kinto_models.repository.conversations.selection import Selection
 from kinto_models.repository.facts import Facts
 from kinto_models.repository.mapper import Mapper
-from kinto_models.repository.selection import Selection
 
 __all__ = ["Chronicle", "about", "explained", "history_in", "history_of"]
 

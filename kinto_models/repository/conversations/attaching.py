@@ -38,14 +38,14 @@ from kinto_models.protocol.attachments import FIELD, Form, check_mimetype, check
 from kinto_models.protocol.bodies import encode
 from kinto_models.protocol.messages import Conversation, Operation, Request, call, send, work
 from kinto_models.protocol.operations import Answer
-from kinto_models.repository import files
-from kinto_models.repository.files import Arriving, Content, Part
-from kinto_models.repository.hooks import saving, tell
+from kinto_models.repository.conversations import files
+from kinto_models.repository.conversations.files import Arriving, Content, Part
+from kinto_models.repository.conversations.hooks import saving, tell
+from kinto_models.repository.conversations.patching import valued
+from kinto_models.repository.conversations.reads import NO_OBJECT, get_or_none
+from kinto_models.repository.conversations.sending import called, unchanged
+from kinto_models.repository.conversations.writes import _drafted, _is_made_here
 from kinto_models.repository.mapper import Draft, Mapper
-from kinto_models.repository.patching import valued
-from kinto_models.repository.reads import NO_OBJECT, get_or_none
-from kinto_models.repository.sending import called, unchanged
-from kinto_models.repository.writes import _drafted, _is_made_here
 
 __all__ = ["attach", "detach", "download"]
 

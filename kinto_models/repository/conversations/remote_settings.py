@@ -14,11 +14,11 @@ from kinto_models.models.tracking import Changes, dump_json, names_of
 from kinto_models.protocol.bodies import basic_patch
 from kinto_models.protocol.messages import Conversation, send
 from kinto_models.protocol.remote_settings import CAPABILITY, get_changeset
-from kinto_models.repository.changes import sides
-from kinto_models.repository.hooks import saved
+from kinto_models.repository.conversations.changes import sides
+from kinto_models.repository.conversations.hooks import saved
+from kinto_models.repository.conversations.selection import milliseconds
+from kinto_models.repository.conversations.sending import patched, unchanged
 from kinto_models.repository.mapper import Draft, Mapper
-from kinto_models.repository.selection import milliseconds
-from kinto_models.repository.sending import patched, unchanged
 
 __all__ = ["changeset", "review"]
 

@@ -26,8 +26,8 @@ from kinto_models.models.stored import Stored
 from kinto_models.protocol.batches import batch
 from kinto_models.protocol.messages import Ahead, Conversation, Operation, Pause, Raised, Step, send
 from kinto_models.protocol.refusals import answer_of, uncertain
-from kinto_models.repository.chunk import Chunk, Entry, Running
 from kinto_models.repository.mapper import Shared
+from kinto_models.repository.running.chunk import Chunk, Entry, Running
 
 __all__ = ["Delivery", "batch_error", "unsent"]
 

@@ -29,15 +29,22 @@ from kinto_models.protocol.filters import NOT_DELETED
 from kinto_models.protocol.filters import Query as Wire
 from kinto_models.protocol.messages import Conversation, send
 from kinto_models.protocol.operations import Answer
-from kinto_models.repository.granting import granted, rest
-from kinto_models.repository.hooks import attended, deleted, deleting, loaded, saving
+from kinto_models.repository.conversations.granting import granted, rest
+from kinto_models.repository.conversations.hooks import attended, deleted, deleting, loaded, saving
+from kinto_models.repository.conversations.patches import patch_of
+from kinto_models.repository.conversations.reads import NO_OBJECT, NO_PARENT, get, get_or_none
+from kinto_models.repository.conversations.resolving import resolved
+from kinto_models.repository.conversations.selection import delete_pages
+from kinto_models.repository.conversations.sending import (
+    ROUNDS,
+    called,
+    missing_or_conflict,
+    patched,
+    restless,
+    unchanged,
+)
 from kinto_models.repository.loading import load_one
 from kinto_models.repository.mapper import Draft, Mapper
-from kinto_models.repository.patches import patch_of
-from kinto_models.repository.reads import NO_OBJECT, NO_PARENT, get, get_or_none
-from kinto_models.repository.resolving import resolved
-from kinto_models.repository.selection import delete_pages
-from kinto_models.repository.sending import ROUNDS, called, missing_or_conflict, patched, restless, unchanged
 
 __all__ = [
     "create",

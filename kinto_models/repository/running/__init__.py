@@ -1,0 +1,1 @@
+"""Who carries conversations out: one by one, blocking or awaited, and many in few requests."""
