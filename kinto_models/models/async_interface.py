@@ -48,12 +48,12 @@ class AsyncFinder(Protocol[T]):
         """At most this many objects in all."""
         ...
 
-    def since(self, timestamp: int) -> Self:
-        """Only objects changed after this timestamp, in milliseconds. Deleted ones are not listed."""
+    def since(self, timestamp: int | datetime) -> Self:
+        """Only objects changed after this timestamp, in milliseconds, or datetime. Deleted ones are not listed."""
         ...
 
-    def before(self, timestamp: int) -> Self:
-        """Only objects changed before this timestamp, in milliseconds. Deleted ones are not listed."""
+    def before(self, timestamp: int | datetime) -> Self:
+        """Only objects changed before this timestamp, in milliseconds, or datetime. Deleted ones are not listed."""
         ...
 
     def select(self, model: type[M]) -> AsyncFinder[M]:

@@ -8,13 +8,13 @@ from typing import Any, ClassVar, TypeVar, cast
 
 from pydantic import AliasChoices, Field
 
+from kinto_models.errors import QueryError
 from kinto_models.models.async_interface import AsyncFinder, AsyncObjects
 from kinto_models.models.collection import Collection
 from kinto_models.models.expressions import Condition
 from kinto_models.models.group import Group
 from kinto_models.models.history import HistoryEntry
 from kinto_models.models.interface import Finder, Objects
-from kinto_models.models.moments import in_milliseconds
 from kinto_models.models.options import Options
 from kinto_models.models.permissions import BucketPermissions
 from kinto_models.models.resource import Resource, async_objects_of, handle, objects_of, place_of
@@ -90,22 +90,28 @@ class Bucket(Configured):
         """All that happened to the bucket and to what is in it, for async code. Does no I/O."""
         return cast("AsyncFinder[HistoryEntry[Resource]]", async_objects_of(self).history_in(self.id))
 
-    def purge_history(self, *conditions: Condition | bool, before: int | datetime | None = None) -> int:
-        """Deletes entries of the history for good, and tells how many: those that meet all conditions, or all.
+    def purge_history(
+        self, *conditions: Condition | bool, before: int | datetime | None = None, everything: bool = False
+    ) -> int:
+        """Deletes entries of the history for good, and tells how many: those that meet all conditions.
 
         Parameters:
             conditions: as of a query, such as ``HistoryEntry.user_id == "account:bot"``.
             before: only older ones: milliseconds since the epoch, or a datetime with a timezone.
+            everything: all of it, without conditions.
 
         Raises:
-            QueryError: not a condition, or not a timestamp; nothing is deleted.
+            QueryError: not a condition, or not a timestamp; no condition at all, or one besides ``everything``. Nothing
+                is deleted.
             MissingCapabilityError: the server has no history: ``kinto.plugins.history``.
         """
-        return _purged(self.history, conditions, before).delete()
+        return _purged(self.history, conditions, before, everything=everything).delete()
 
-    async def apurge_history(self, *conditions: Condition | bool, before: int | datetime | None = None) -> int:
+    async def apurge_history(
+        self, *conditions: Condition | bool, before: int | datetime | None = None, everything: bool = False
+    ) -> int:
         """Deletes entries of the history for good: see ``purge_history()``."""
-        return await _purged(self.ahistory, conditions, before).delete()
+        return await _purged(self.ahistory, conditions, before, everything=everything).delete()
 
     def collection(self, collection_id: str) -> Collection:
         """A collection by its id, as a way to its records: nothing is read, and it need not exist.
@@ -124,8 +130,17 @@ class Bucket(Configured):
         return handle(place_of(self).sibling(Group, bucket=self.id), group_id)
 
 
-def _purged(history: F, conditions: tuple[Condition | bool, ...], before: int | datetime | None) -> F:
+def _purged(
+    history: F, conditions: tuple[Condition | bool, ...], before: int | datetime | None, *, everything: bool
+) -> F:
+    narrow = bool(conditions) or before is not None
+    if everything == narrow:
+        raise QueryError(
+            "purge_history() with everything=True takes no conditions: leave one or the other out"
+            if everything
+            else "purge_history() without conditions would delete all of it: say so, by everything=True"
+        )
     chosen = history.where(*conditions)
     if before is not None:
-        return chosen.before(in_milliseconds("purge_history()", before))
-    return chosen if conditions else chosen.since(1)  # all of them, which a query does not delete without being told
+        return chosen.before(before)
+    return chosen.since(1) if everything else chosen  # all of them, which a query does not delete without being told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final, NoReturn, TypeVar
 
 from pydantic import BaseModel
@@ -34,11 +35,11 @@ class _Entries:
 class _OfPermissions(Selection[T]):
     """Refuses what the server ignores in this list, or cannot do."""
 
-    def since(self, timestamp: int) -> NoReturn:  # noqa: ARG002  # of other lists
+    def since(self, timestamp: int | datetime) -> NoReturn:  # noqa: ARG002  # of other lists
         """Raises QueryError."""
         raise _timeless("since()")
 
-    def before(self, timestamp: int) -> NoReturn:  # noqa: ARG002  # of other lists
+    def before(self, timestamp: int | datetime) -> NoReturn:  # noqa: ARG002  # of other lists
         """Raises QueryError."""
         raise _timeless("before()")
 

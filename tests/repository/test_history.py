@@ -41,6 +41,7 @@ from kinto_models import (
     was,
 )
 from kinto_models.embedded import EmbeddedServer
+from kinto_models.models.expressions import Condition
 from kinto_models.protocol.messages import Operation, Request, Response
 from kinto_models.repository.batch import Collected
 from kinto_models.transports.base import Transport
@@ -346,7 +347,7 @@ def test_a_purge_deletes_what_meets_the_conditions_and_tells_how_many(kinto: Cli
     assert todo.purge_history(HistoryEntry.record_id == "t2") == 1
     assert todo.purge_history(before=datetime.now(timezone.utc) - timedelta(days=1)) == 0
     assert task.history().where(was(Task.title) == "b").delete() == 1
-    assert todo.purge_history() == 3
+    assert todo.purge_history(everything=True) == 3
     assert (todo.history.count(), todo.history.exists(), todo.history.since(1).all()) == (0, False, [])
 
 
@@ -434,11 +435,11 @@ def test_what_was_purged_is_an_error_where_it_is_needed(kinto: Client, task: Tas
         with pytest.raises(NotInHistoryError, match="t1"):
             tasks.snapshot(at)
         assert tasks.snapshot(at, by="server") == []
-    todo.purge_history()
+    todo.purge_history(everything=True)
     assert {each.id for each in tasks.snapshot(tasks.timestamp())} == {"t1", "t2"}
     at = tasks.timestamp()
     tasks.delete("t1")
-    todo.purge_history()
+    todo.purge_history(everything=True)
     assert [each.id for each in tasks.snapshot(tasks.timestamp())] == ["t2"]
     with pytest.raises(NotInHistoryError, match="missing: t1"):
         tasks.snapshot(at)
@@ -454,7 +455,7 @@ def test_a_history_that_does_not_reach_back_is_not_taken_for_an_empty_collection
     with pytest.raises(NotInHistoryError, match="all of them"):
         tasks.snapshot(at)
     todo.collection("tasks").save()
-    todo.purge_history()
+    todo.purge_history(everything=True)
     with pytest.raises(NotInHistoryError, match="all of them"):
         tasks.snapshot(at)
 
@@ -612,6 +613,25 @@ def test_a_record_goes_back_to_an_entry_or_a_moment(kinto: Client, task: Task, w
     task.revert(datetime.fromtimestamp(0, timezone.utc) + timedelta(milliseconds=last.timestamp))
     assert Task.get("t1").title == "c"
     assert task.revert(last).changed == set()
+
+
+async def test_a_purge_without_conditions_deletes_nothing_unless_it_says_everything(
+    server: EmbeddedServer, task: Task, opened: Opened
+) -> None:
+    async with opened(server.url) as client:
+        todo = client.bucket("todo")
+        purge = todo.apurge_history if isinstance(client, AsyncClient) else todo.purge_history
+        chosen: list[Condition] = []  # as a program's own conditions may turn out
+        for ask in (purge, lambda: purge(*chosen), lambda: purge(before=None), lambda: purge(everything=False)):
+            with pytest.raises(QueryError, match="everything=True"):
+                await told(ask())
+        with pytest.raises(QueryError, match="takes no conditions"):
+            await told(purge(HistoryEntry.record_id == "t1", everything=True))
+        with pytest.raises(QueryError, match="takes no conditions"):
+            await told(purge(before=1, everything=True))
+        assert task.history().count() == 3
+        assert await told(purge(everything=True)) == 5
+        assert task.history().count() == 0
 
 
 def test_a_dry_run_tells_what_a_way_back_and_a_purge_would_do(kinto: Client, task: Task) -> None:
@@ -777,7 +797,7 @@ def test_a_server_without_history_is_named_and_so_is_the_plugin(bare: Client) ->
         lambda: task.history().if_changed(None),
         lambda: list(task.history()),
         lambda: next(iter(todo.history.pages())),
-        todo.purge_history,
+        lambda: todo.purge_history(everything=True),
         lambda: tasks.snapshot(1),
         lambda: tasks.snapshot(1, by="server"),
         lambda: task.revert(1),
@@ -834,7 +854,7 @@ async def test_a_server_without_history_is_named_to_async_code(bare: Client) -> 
     async with AsyncClient(bare.url, auth=("admin", "secret")) as client:
         for ask in (
             client.repository(Task).history().count,
-            client.bucket("todo").apurge_history,
+            lambda: client.bucket("todo").apurge_history(everything=True),
             lambda: client.repository(Task).snapshot(1),
         ):
             with pytest.raises(MissingCapabilityError, match=r"kinto\.plugins\.history"):

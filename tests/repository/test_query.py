@@ -13,17 +13,22 @@ from pydantic import BaseModel, Field, field_serializer
 from pydantic.alias_generators import to_camel
 
 from kinto_models import (
+    AsyncClient,
     Client,
     ConflictError,
+    HistoryEntry,
     InvalidRecordError,
     MultipleResultsError,
     NoResultError,
+    Outcome,
     QueryError,
     Record,
     col,
     key,
 )
+from kinto_models.embedded import EmbeddedServer
 from tests.conftest import Wire
+from tests.repository.conftest import Opened, carry_out, told
 
 
 class Address(BaseModel):
@@ -180,6 +185,33 @@ def test_what_changed_since_without_what_was_deleted(tasks: list[Task], wire: Wi
     assert ids(Task.find().before(since)) == "a"
     assert ids(Task.find(col(Task.last_modified) > since)) == "c"
     assert Task.find().since(since).count() == 1
+
+
+async def test_what_changed_since_a_datetime(server: EmbeddedServer, tasks: list[Task], opened: Opened) -> None:
+    stamp = tasks[1].last_modified or 0
+    moment = datetime.fromtimestamp(0, timezone(timedelta(hours=5))) + timedelta(milliseconds=stamp)
+    async with opened(server.url) as client:
+        found = client.repository(Task).find()
+        for asked, expected in ((found.since(moment), ["c", "d"]), (found.before(moment), ["a"])):
+            assert sorted(task.id for task in await told(asked.all())) == expected
+        bucket = client.bucket("todo")
+        history = bucket.ahistory if isinstance(client, AsyncClient) else bucket.history
+        entry = await told(history.where(HistoryEntry.record_id == "b").one())
+        then = datetime.fromtimestamp(0, timezone.utc) + timedelta(milliseconds=entry.last_modified)
+        assert [each.record_id for each in await told(history.since(then).all())] == ["d", "c"]
+        outcomes: list[Outcome[list[Task]]] = []
+        await carry_out(client, lambda batch: outcomes.append(batch.repository(Task).find().since(moment).all()))
+        assert sorted(task.id for task in outcomes[0].result()) == ["c", "d"]
+
+
+def test_a_datetime_says_its_timezone(kinto: Client, wire: Wire) -> None:
+    nowhere = datetime(2026, 1, 1)  # noqa: DTZ001  # that is the mistake
+    for ask in (Task.find().since, Task.find().before, kinto.bucket("todo").history.since):
+        with pytest.raises(QueryError, match="timezone"):
+            ask(nowhere)
+    with pytest.raises(QueryError):
+        Task.find().since(datetime(1969, 1, 1, tzinfo=timezone.utc))
+    assert wire.sent == []
 
 
 def test_deleted_objects_among_the_pages_are_left_out_and_not_counted(kinto: Client) -> None:

@@ -7,7 +7,7 @@ One function a class; read by mypy --strict with and without pydantic's plugin, 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timezone
 from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar
@@ -155,6 +155,7 @@ def history(blog: Bucket, moment: datetime) -> None:
     assert_type(blog.history, Finder[HistoryEntry[Resource]])
     assert_type(blog.purge_history(HistoryEntry.action == "update", before=moment), int)
     assert_type(blog.purge_history(before=5), int)
+    assert_type(blog.purge_history(everything=True), int)
 
 
 def record_with_a_file(obj: Record) -> None:
@@ -374,6 +375,7 @@ def finder(found: Finder[Task]) -> None:
     assert_type(found.limit(2), Finder[Task])
     assert_type(found.since(5), Finder[Task])
     assert_type(found.before(5), Finder[Task])
+    assert_type(found.since(datetime.now(timezone.utc)).before(datetime.now(timezone.utc)), Finder[Task])
     assert_type(found.select(Title), Finder[Title])
     assert_type(found.all(consistent=True), list[Task])
     assert_type(found.first(), Task | None)
@@ -397,6 +399,7 @@ def query(found: Query[Task]) -> None:
     assert_type(found.limit(2), Query[Task])
     assert_type(found.since(5), Query[Task])
     assert_type(found.before(5), Query[Task])
+    assert_type(found.since(datetime.now(timezone.utc)).before(datetime.now(timezone.utc)), Query[Task])
     assert_type(found.select(Title), Query[Title])
     assert_type(found.all(consistent=True), list[Task])
     assert_type(found.first(), Task | None)
@@ -462,6 +465,7 @@ def batch_query(found: BatchQuery[Task]) -> None:
     assert_type(found.limit(2), BatchQuery[Task])
     assert_type(found.since(5), BatchQuery[Task])
     assert_type(found.before(5), BatchQuery[Task])
+    assert_type(found.since(datetime.now(timezone.utc)).before(datetime.now(timezone.utc)), BatchQuery[Task])
     assert_type(found.select(Title), BatchQuery[Title])
     assert_type(found.all(consistent=True), Outcome[list[Task]])
     assert_type(found.first(), Outcome[Task | None])

@@ -7,6 +7,7 @@ One function a class; read by mypy --strict with and without pydantic's plugin, 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime, timezone
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,7 @@ async def bucket(blog: Bucket) -> None:
     assert_type(blog.agroups, AsyncObjects[Group])
     assert_type(blog.ahistory, AsyncFinder[HistoryEntry[Resource]])
     assert_type(await blog.apurge_history(HistoryEntry.action == "update", before=5), int)
+    assert_type(await blog.apurge_history(everything=True), int)
 
 
 async def collection(articles: Collection) -> None:
@@ -285,6 +287,7 @@ async def finder(found: AsyncFinder[Task]) -> None:
     assert_type(found.limit(2), AsyncFinder[Task])
     assert_type(found.since(5), AsyncFinder[Task])
     assert_type(found.before(5), AsyncFinder[Task])
+    assert_type(found.since(datetime.now(timezone.utc)).before(datetime.now(timezone.utc)), AsyncFinder[Task])
     assert_type(found.select(Title), AsyncFinder[Title])
     assert_type(await found.all(consistent=True), list[Task])
     assert_type(await found.first(), Task | None)
@@ -308,6 +311,7 @@ async def query(found: AsyncQuery[Task]) -> None:
     assert_type(found.limit(2), AsyncQuery[Task])
     assert_type(found.since(5), AsyncQuery[Task])
     assert_type(found.before(5), AsyncQuery[Task])
+    assert_type(found.since(datetime.now(timezone.utc)).before(datetime.now(timezone.utc)), AsyncQuery[Task])
     assert_type(found.select(Title), AsyncQuery[Title])
     assert_type(await found.all(consistent=True), list[Task])
     assert_type(await found.first(), Task | None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
 from pydantic import BaseModel
@@ -14,6 +15,7 @@ from kinto_models.errors import MultipleResultsError, NoResultError, QueryError
 from kinto_models.models.changes import Tombstone
 from kinto_models.models.expressions import Condition, conditions, sort_keys
 from kinto_models.models.interface import Page
+from kinto_models.models.moments import in_milliseconds
 from kinto_models.models.stored import Stored
 from kinto_models.models.tracking import SERVER_OWNED, wire_names
 from kinto_models.protocol import operations
@@ -74,13 +76,13 @@ class Selection(Generic[T]):
         limited._limit = number
         return limited
 
-    def since(self, timestamp: int) -> Self:
-        """Only objects changed after this timestamp, in milliseconds. Deleted ones are not listed."""
-        return self._with(since=milliseconds("since", timestamp))
+    def since(self, timestamp: int | datetime) -> Self:
+        """Only objects changed after this timestamp, in milliseconds, or datetime. Deleted ones are not listed."""
+        return self._with(since=milliseconds("since", in_milliseconds("since()", timestamp)))
 
-    def before(self, timestamp: int) -> Self:
-        """Only objects changed before this timestamp, in milliseconds. Deleted ones are not listed."""
-        return self._with(before=milliseconds("before", timestamp))
+    def before(self, timestamp: int | datetime) -> Self:
+        """Only objects changed before this timestamp, in milliseconds, or datetime. Deleted ones are not listed."""
+        return self._with(before=milliseconds("before", in_milliseconds("before()", timestamp)))
 
     def _with(self, **changes: Any) -> Self:
         changed = type(self)(self._runner, self._place, self._objects, self._result)
