@@ -213,6 +213,7 @@ class Client(_Face):
         limits: Limits = DEFAULT_LIMITS,
         dry_run: bool = False,
     ) -> None:
+        _refuse_unclear(dry_run)
         told = AllOptions(
             url=url,
             auth=auth,
@@ -374,6 +375,7 @@ class AsyncClient(_Face):
         limits: Limits = DEFAULT_LIMITS,
         dry_run: bool = False,
     ) -> None:
+        _refuse_unclear(dry_run)
         told = AllOptions(
             url=url,
             auth=auth,
@@ -496,6 +498,12 @@ class AsyncClient(_Face):
         binding.AWAITED.leave(self)
         if self._entered.less():
             await self.close()
+
+
+def _refuse_unclear(dry_run: object) -> None:
+    """Raises TypeError if it is not said whether anything is to be written."""
+    if not isinstance(dry_run, bool):
+        raise TypeError(f"dry_run is True or False, not {dry_run!r}")
 
 
 def _rehearsal(connection: Connection) -> Rehearsal:

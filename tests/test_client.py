@@ -287,3 +287,14 @@ def test_the_address_of_an_object_is_known_without_asking(kinto: Client) -> None
     assert requests.get(address, auth=("alice", "s3cret"), timeout=9).json()["data"]["id"] == "a-1"
     with pytest.raises(InvalidIdError):
         kinto.repository(Task).url_of("../x")
+
+
+# Headers
+
+
+@pytest.mark.parametrize("name", ["If-Match", "if-none-match", "Content-Length", "Host", "Transfer-Encoding"])
+def test_a_header_of_single_requests_is_none_of_all(name: str) -> None:
+    kinds: list[Any] = [Client, AsyncClient]
+    for kind in kinds:
+        with pytest.raises(ValueError, match="single request"):
+            kind("https://example.com/v1", headers={name: "5"})

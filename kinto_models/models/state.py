@@ -19,14 +19,19 @@ __all__ = ["Snapshot", "State"]
 
 
 class Snapshot:
-    """One answer: the bytes, who asked for them, and how long they may be kept. Never changed."""
+    """One answer: the bytes, who asked for them, how long they may be kept, and the dry run that made it up, or None.
+    Never changed.
+    """
 
-    __slots__ = ("_parsed", "body", "cache_control", "objects")
+    __slots__ = ("_parsed", "body", "cache_control", "objects", "rehearsal")
 
-    def __init__(self, body: bytes, objects: Any, cache_control: str | None = None) -> None:
+    def __init__(
+        self, body: bytes, objects: Any, cache_control: str | None = None, rehearsal: object | None = None
+    ) -> None:
         self.body: bytes = body
         self.objects: Any = objects
         self.cache_control: str | None = cache_control
+        self.rehearsal: object | None = rehearsal
         self._parsed: Any = None
 
     def parsed(self) -> Any:
@@ -49,15 +54,19 @@ class State:
         snapshot: the last answer of the server about it, or None for an object that was never there.
         index: its place in a list answer, or None for the answer of a single object.
         permissions: as they were shown and changed since; None until someone asks.
+        rehearsal: the dry run that made up what is known, or None.
+        real: what was known before that, or None for nothing.
     """
 
-    __slots__ = ("index", "objects", "permissions", "snapshot")
+    __slots__ = ("index", "objects", "permissions", "real", "rehearsal", "snapshot")
 
     def __init__(self, snapshot: Snapshot | None = None, index: int | None = None) -> None:
         self.snapshot: Snapshot | None = snapshot
         self.index: int | None = index
         self.objects: Any = snapshot.objects if snapshot else None
         self.permissions: Permissions | None = None
+        self.rehearsal: object | None = snapshot.rehearsal if snapshot else None
+        self.real: State | None = None
 
     @property
     def data(self) -> Data | None:
@@ -90,20 +99,43 @@ class State:
 
     def take(self, other: State) -> None:
         """Ties the instance to the answer that ``other`` came from; unsaved permissions are dropped."""
+        self._turn(other.rehearsal)
         self.snapshot, self.index, self.permissions = other.snapshot, other.index, None
 
-    def forget(self) -> None:
-        """The object is not there any more."""
+    def forget(self, rehearsal: object | None) -> None:
+        """The object is not there any more, or would not be after a dry run."""
+        self._turn(rehearsal)
         self.snapshot = self.index = self.permissions = None
+
+    def _turn(self, rehearsal: object | None) -> None:
+        if rehearsal is None:
+            self.real = None
+        elif self.rehearsal is None:
+            self.real = self.copy()
+        self.rehearsal = rehearsal
+
+    def wake(self) -> None:
+        """Knows again what it did before a dry run made something up."""
+        real = self.real or State()
+        self.snapshot, self.index, self.permissions, self.objects = (
+            real.snapshot,
+            real.index,
+            real.permissions,
+            real.objects,
+        )
+        self.rehearsal = self.real = None
 
     def copy(self) -> State:
         """The same for a copy of the instance."""
         copied = State(self.snapshot, self.index)
         copied.objects, copied.permissions = self.objects, deepcopy(self.permissions)
+        copied.rehearsal, copied.real = self.rehearsal, self.real
         return copied
 
     def __getstate__(self) -> tuple[bytes | None, Permissions | None]:
         # Only this object's part of a page, and no repository: a pickle holds no client and no credentials.
+        if self.rehearsal is not None:
+            return (self.real or State()).__getstate__()
         if self.data is None:
             return None, self.permissions
         return encode({"data": self.data, "permissions": self.shown or {}}), self.permissions

@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
-from kinto_models.protocol.bodies import JSON_PATCH, Patch
+from kinto_models.protocol.bodies import JSON_PATCH, Patch, encode
 from kinto_models.protocol.messages import Request, Response
 from kinto_models.protocol.paths import Plural
 
-__all__ = ["ACCOUNTS", "ACCOUNT_PATTERN", "PASSWORD", "refuse_unhashed", "without_hashes"]
+__all__ = ["ACCOUNTS", "ACCOUNT_PATTERN", "PASSWORD", "refuse_unhashed", "without_hashes", "without_password"]
 
 ACCOUNTS: Final = "/accounts"
 """The plural endpoint."""
@@ -41,6 +41,17 @@ def without_hashes(request: Request, response: Response) -> Response:
         return replace(response, body=b"") if PASSWORD.encode() in response.body else response
     cut = [account.pop(PASSWORD) for account in _accounts(told) if PASSWORD in account]
     return replace(response, body=json.dumps(told).encode()) if cut else response
+
+
+def without_password(request: Request) -> Request:
+    """The request without the password in it, for who is shown it."""
+    if not _OF_ACCOUNTS.match(request.target) or PASSWORD.encode() not in (request.body or b""):
+        return request
+    told = json.loads(request.body or b"{}")
+    for account in _accounts(told):
+        if PASSWORD in account:
+            account[PASSWORD] = "**********"
+    return replace(request, body=encode(told))
 
 
 def _accounts(told: Any) -> Iterator[dict[str, Any]]:

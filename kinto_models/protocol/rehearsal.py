@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, unquote
 
+from kinto_models.protocol.accounts import ACCOUNTS, without_password
 from kinto_models.protocol.batches import batch, parts_of, response_of
 from kinto_models.protocol.bodies import encode, envelope
 from kinto_models.protocol.effects import Stored, written
@@ -54,9 +56,17 @@ class Rehearsal:
         self._wiped: set[str] = set()
         """Paths under which nothing would be left of what is there."""
 
-    def withholds(self, request: Request) -> bool:
-        """Whether the request would write anything."""
-        return not request.safe and not all(part.safe for part in parts_of(request) or (request,))
+    def minds(self, operation: Operation[Any]) -> bool:
+        """Whether it would write, or read what would have been written."""
+        if isinstance(operation, _Look):
+            return False
+        parts = parts_of(operation.request) or (operation.request,)
+        return any(not part.safe or self.holds(part) for part in parts)
+
+    def holds(self, request: Request) -> bool:
+        """Whether the dry run would have written the object that a request is about, or deleted what it was in."""
+        path = _path(request)
+        return path in self._written or (_is_object(path) and not self._wiped.isdisjoint(_above(path)))
 
     def carry(self, operation: Operation[T]) -> Conversation[T]:
         """What the operation would return, had it been sent."""
@@ -67,31 +77,46 @@ class Rehearsal:
         if parts is None:
             seen = yield from send(_look(operation.request))
             return operation.decode(self._answer(operation.request, seen))
-        seen_ones = yield from send(batch([_look(part) for part in parts]))
+        looks = batch([_look(part) for part in parts])
+        seen_ones = yield from send(_Look(looks.request, looks.decode))
         answers = [self._answer(part, seen) for part, seen in zip(parts, seen_ones, strict=True)]
         return operation.decode(response_of(answers, self._root))
 
     def _withhold(self, request: Request) -> None:
-        self.withheld.append(request)
+        self.withheld.append(without_password(request))
         self._note(request)
 
     def _answer(self, request: Request, seen: Response) -> Response:
         """The answer to a request, where a GET of the same target is answered like this."""
+        path = _path(request)
         if request.safe:
-            return seen
-        self._withhold(request)
+            return self._shown(request, self._before(path, seen)) if self.holds(request) else seen
         if request.method == "POST":
             return self._created(request, seen)
-        path = _path(request)
+        kintos = seen.status != 200 or "data" in _json(seen)
+        return self._write(request, path, seen) if kintos else seen
+
+    def _write(self, request: Request, path: str, seen: Response) -> Response:
         if request.method == "DELETE" and (listed := self._listed(path, request, seen)) is not None:
+            self._withhold(request)
             return self._emptied(seen, listed)
         before = self._before(path, seen)
         if (refusal := self._refusal(request, seen, before)) is not None:
             return refusal
         if request.method == "DELETE":
+            self._withhold(request)
             self._wipe(path)
             return self._answered(200, Stored(self._tombstone(path, before)), bare=True)
         return self._put(request, path, before)
+
+    def _shown(self, request: Request, stored: Stored | None) -> Response:
+        """The answer to who reads an object."""
+        if stored is None:
+            return self._refused(404, "it does not exist")
+        answer = self._answered(200, stored)
+        if request.headers.get("If-None-Match") == answer.headers["ETag"]:
+            return replace(answer, status=304, body=b"")
+        return replace(answer, body=b"") if request.method == "HEAD" else answer
 
     def _before(self, path: str, seen: Response) -> Stored | None:
         wiped = not self._wiped.isdisjoint(_above(path))
@@ -103,8 +128,9 @@ class Rehearsal:
             return nowhere
         if before is None and request.method != "PUT":
             return self._refused(404, "it does not exist")
-        told = None if before is None else before.data.get("last_modified")
-        if (fresh and before is not None) or (only is not None and only != told):
+        # What a list says of it is true as well: nobody has changed it.
+        told = {each.data.get("last_modified") for each in (before, before and _stored(seen)) if each}
+        if (fresh and before is not None) or (only is not None and only not in told):
             existing = {} if before is None else {"existing": before.data}
             return self._refused(412, "it was changed meanwhile", existing)
         return None
@@ -114,6 +140,7 @@ class Rehearsal:
             after = written(request, before)
         except (ValueError, LookupError, TypeError) as error:
             return self._refused(400, f"the patch cannot be applied: {error}")
+        self._withhold(request)
         data = {**after.data, "id": _name(path), "last_modified": self._stamp(before)}
         self._written[path] = stored = Stored(data, after.permissions)
         self._holders.update(_above(path))
@@ -127,8 +154,10 @@ class Rehearsal:
             return self._refused(404, "what it is in was deleted")
         if above or path in self._written:
             return None
-        # Who may create need not be able to read.
-        creates = request.method in ("PUT", "POST") and seen.status in (200, 403)
+        # Who may create need not be able to read, as a stranger who signs up.
+        unread = seen.status == 403 or (seen.status == 401 and path.startswith(f"{ACCOUNTS}/"))
+        listed = seen.status == 200 and "ETag" in seen.headers
+        creates = request.method in ("PUT", "POST") and (unread or listed)
         absent = seen.status == 404 and _json(seen).get("errno") == _NO_OBJECT
         return None if creates or absent else seen
 
@@ -143,7 +172,7 @@ class Rehearsal:
         data = _json(seen).get("data")
         if not isinstance(data, list):
             made = path not in self._written and self._nowhere(request, seen) is None
-            if seen.status == 200 or not (made and path.count("/") % 2):  # not a list, as far as Kinto's own go
+            if seen.status == 200 or _is_object(path) or not made:
                 return None
             data = []
         listed = {f"{path}/{quote(each['id'], safe='')}": Stored(each) for each in data}
@@ -182,15 +211,24 @@ class Rehearsal:
         return Response(status, {}, encode(told), self._root)
 
 
-def _look(request: Request) -> Operation[Response]:
+class _Look(Operation[T]):
+    """What is really sent."""
+
+
+def _look(request: Request) -> _Look[Response]:
     """Reads what a write is about; the first page of what a deletion lists."""
     if not request.safe:
         request = Request("HEAD" if request.method == "POST" else "GET", request.target)
-    return Operation(request, lambda seen: seen)
+    return _Look(request, lambda seen: seen)
 
 
 def _path(request: Request) -> str:
     return request.target.partition("?")[0]
+
+
+def _is_object(path: str) -> bool:
+    """Whether it is the path of an object, and not of a list, as Kinto's own are."""
+    return path.count("/") % 2 == 0
 
 
 def _above(path: str) -> list[str]:
@@ -204,7 +242,7 @@ def _name(path: str) -> str:
 def _json(response: Response) -> dict[str, Any]:
     try:
         told = json.loads(response.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return told if isinstance(told, dict) else {}
 

@@ -155,7 +155,7 @@ class Mapper(Generic[R]):
         place: its plural endpoint.
         objects: the repository, of either kind, that what is loaded is tied to.
         facts, subscribers, light, pacing: see ``Shared``.
-        dry: whether nothing is written.
+        dry: carries out writes where nothing is written, or None.
     """
 
     def __init__(self, model: type[R], place: Plural, objects: Any, client: Shared) -> None:
@@ -166,7 +166,7 @@ class Mapper(Generic[R]):
         self.subscribers: Subscribers = client.subscribers
         self.light: bool = client.light
         self.pacing: Pacing = client.pacing
-        self.dry: bool = client.rehearsal is not None
+        self.dry: Rehearsal | None = client.rehearsal
 
     @property
     def aces(self) -> tuple[str, ...]:
@@ -177,6 +177,7 @@ class Mapper(Generic[R]):
         """Whether the instance, under its id, was read from or saved to this very place: what is known of it elsewhere
         says nothing here. An unpickled one is taken to belong where it is used.
         """
+        self._wake(obj)
         bound = state_of(obj).objects
         return obj.saved and (bound is None or bound.url == self.objects.url)
 
@@ -215,7 +216,8 @@ class Mapper(Generic[R]):
         """
         obj = load_one(self.model, answer)
         self.refuse_other(answer, obj.id)
-        attach(obj, Snapshot(answer.body, self.objects, answer.cache_control))
+        made_up = self.dry is not None and self.dry.holds(answer.request)
+        attach(obj, Snapshot(answer.body, self.objects, answer.cache_control, self.dry if made_up else None))
         return obj
 
     def refuse_other(self, answer: Answer, object_id: str) -> None:
@@ -300,6 +302,19 @@ class Mapper(Generic[R]):
         """Raises TypeError if the instance is not of the class."""
         if not isinstance(obj, self.model):
             raise TypeError(f"this repository is of {self.model.__name__}, not of {type(obj).__name__}")
+        self._wake(obj)
+
+    def _wake(self, obj: R) -> None:
+        """What another dry run made up is not taken for what is there."""
+        state = state_of(obj)
+        if state.rehearsal is not None and state.rehearsal is not self.dry:
+            state.wake()
+            vars(obj)["last_modified"] = state.timestamp
+
+    def forget(self, obj: R) -> None:
+        """The object is not there any more."""
+        state_of(obj).forget(self.dry)
+        vars(obj)["last_modified"] = None
 
     def _refuse_mask(self, obj: R, told: R) -> None:
         data = dump(obj)

@@ -54,6 +54,11 @@ class Timeouts:
         return cls(*pair)
 
 
+_OF_ONE: Final = frozenset(
+    ("connection", "content-encoding", "content-length", "host", "if-match", "if-none-match", "transfer-encoding")
+)
+"""Headers that would make one request of all the same: conditions, and where its body ends."""
+
 DEFAULT_TIMEOUT: Final = (5.0, 30.0)
 """Seconds to connect, and to wait for an answer."""
 
@@ -102,7 +107,7 @@ class Connection:
         own = CaseInsensitiveDict(default_headers())
         del own["Accept"]  # all that Kinto has is JSON, and it takes time to read this, again for each part of a batch
         own["Accept-Encoding"] = CODINGS
-        own.update(_checked(headers or {}))
+        own.update(_for_all(_checked(headers or {})))
         if isinstance(sign, HeaderAuth):
             own["Authorization"], sign = sign.header, None
         root = _ascii(address.root)
@@ -184,6 +189,13 @@ def _checked(headers: Mapping[str, str]) -> Mapping[str, str]:
     for name, value in headers.items():
         if not is_header(name, value):
             raise ValueError(f"HTTP cannot carry the header {name!r} with this value")
+    return headers
+
+
+def _for_all(headers: Mapping[str, str]) -> Mapping[str, str]:
+    for name in headers:
+        if name.lower() in _OF_ONE:
+            raise ValueError(f"the header {name!r} belongs to a single request: leave it out of the client's")
     return headers
 
 

@@ -62,7 +62,7 @@ def _saving(mapper: Mapper[R], obj: R, write: Conversation[SaveResult], old: R |
 
 def saved(mapper: Mapper[R], obj: R, old: R | None, result: SaveResult) -> Conversation[None]:
     """What follows when the server has taken what was to be saved."""
-    if (result.created or result.changed) and not mapper.dry:
+    if mapper.dry is None and (result.created or result.changed):
         action: Action = "created" if result.created else "updated"
         yield from _followed(hook(obj, "after_save", old, result), tell(mapper, action, obj.id, obj, old))
 
@@ -81,7 +81,7 @@ def _deleting(mapper: Mapper[R], target: R | str, delete: Conversation[bool]) ->
     object_id, old = target.id, _known(mapper, target)
     yield from hook(target, "before_delete", old)
     done = yield from delete
-    if done and not mapper.dry:
+    if done and mapper.dry is None:
         yield from _followed(hook(target, "after_delete", old), tell(mapper, "deleted", object_id, target, old))
     return done
 
@@ -110,7 +110,7 @@ def hook(obj: Stored, name: str, *args: object) -> Conversation[None]:
 
 def tell(mapper: Mapper[R], action: Action, object_id: str, obj: R | None, old: R | None) -> Conversation[None]:
     """Tells the client's subscribers."""
-    if mapper.subscribers and not mapper.dry:
+    if mapper.subscribers and mapper.dry is None:
         path = mapper.place.object(object_id)
         model = mapper.model if obj is None else type(obj)
         yield from mapper.subscribers.tell(Event(action, model, object_id, path, obj, old))

@@ -216,7 +216,7 @@ def _delete(mapper: Mapper[R], target: R | str, *, force: bool, missing_ok: bool
             error.mine, error.base = obj, as_told(obj) if obj is not None and mapper.knows(obj) else None
             raise
     if obj is not None:
-        _forget(obj)
+        mapper.forget(obj)
     return deleted
 
 
@@ -300,8 +300,3 @@ def _found(mapper: Mapper[R], object_id: str, error: KintoError) -> Conversation
         if unread.errno != NO_OBJECT:
             raise
         return None
-
-
-def _forget(obj: Stored) -> None:
-    state_of(obj).forget()
-    vars(obj)["last_modified"] = None

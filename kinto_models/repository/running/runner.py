@@ -77,7 +77,7 @@ class Runner:
 
     def run(self, operation: Operation[T]) -> T:
         """Sends one operation, again where the policy says so, and reads its answer."""
-        if self.rehearsal is not None and self.rehearsal.withholds(operation.request):
+        if self.rehearsal is not None and self.rehearsal.minds(operation):
             return self.converse(self.rehearsal.carry(operation))
         flow = narrated(attempts(operation, self.pacing))
         try:
