@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Collection
 from itertools import groupby
 from typing import Any
+from urllib.parse import urlsplit
 
 from typing_extensions import Unpack
 
@@ -14,6 +16,8 @@ from kinto_models.cli.credentials import Credentials, ServerAddress
 from kinto_models.cli.options import Option, usual
 from kinto_models.client import AsyncClient, Client
 from kinto_models.errors import NoClientError
+from kinto_models.protocol.origins import origin_of
+from kinto_models.transports.address import Address
 from kinto_models.transports.auth import Auth
 from kinto_models.transports.options import Options
 
@@ -122,10 +126,19 @@ def _told(args: Namespace, prefix: str, options: Options) -> tuple[str, Auth, Op
 def _credentials(server: ServerAddress, auth: Any) -> Any:
     """Those of the command line; those of the environment only for the environment's server, as ``connect()`` does."""
     variable = auth.variable if isinstance(auth, Credentials) else None
-    if variable is not None and server.variable is None:
+    if variable is not None and server.variable is None and not _named_by(variable.replace("_AUTH", "_SERVER"), server):
         _LOG.warning("%s is not sent to %s, which is not of the environment: give --auth", variable, server)
         auth = None
     return auth if auth is not None else server.credentials
+
+
+def _named_by(variable: str, server: str) -> bool:
+    """Whether an environment variable has the address of this server, however it is written."""
+    try:
+        named, typed = (urlsplit(Address.parse(each).root) for each in (os.environ.get(variable, ""), server))
+    except ValueError:
+        return False
+    return (origin_of(named), named.path) == (origin_of(typed), typed.path)
 
 
 def setup_logging(args: Namespace, *loggers: logging.Logger | str) -> None:

@@ -63,6 +63,13 @@ def status_of(error: Exception) -> Status:
     return next((status for kinds, status in _BY_ERROR if isinstance(error, kinds)), Status.FAILED)
 
 
+def explained(error: Exception) -> str:
+    """What to say of an error: its message, and what Kinto leaves out of it."""
+    if isinstance(error, UnauthorizedError):  # which it answers to a wrong password as to none: "Please authenticate"
+        return f"{error} (without credentials, or the user or the password is wrong: see --auth)"
+    return str(error)
+
+
 @contextmanager
 def told(screen: Screen, *, debug: bool) -> Generator[None, None, None]:
     """Ends the program with the status of what goes wrong in the block, and says it in one line.
@@ -84,7 +91,7 @@ def told(screen: Screen, *, debug: bool) -> Generator[None, None, None]:
         except (KintoError, OSError) as error:
             if debug:
                 traceback.print_exc()
-            screen.fail(str(error))
+            screen.fail(explained(error))
             raise typer.Exit(status_of(error)) from None
 
 

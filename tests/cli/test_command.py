@@ -74,6 +74,7 @@ def test_without_a_command_it_helps_and_fails(command: Command) -> None:
         (["ls", "blog/nowhere"], Status.NOT_FOUND),
         (["get", "secret"], Status.NOT_ALLOWED),
         (["get", "blog", "--auth", "alice:wrong"], Status.NOT_ALLOWED),
+        (["info", "--auth", "alice:wrong"], Status.NOT_ALLOWED),
         (["ls", "--server", "http://127.0.0.1:1/v1", "--retry", "0"], Status.UNREACHABLE),
     ],
 )
@@ -92,6 +93,13 @@ def test_an_error_is_one_line_and_its_traceback_only_asked_for(command: Command)
     assert done.err.startswith("error: GET /buckets/blog/collections/nowhere: 404")
     assert done.err.count("\n") == 1
     assert "Traceback" in command("get", "blog/nowhere", "-D").err
+
+
+def test_where_a_password_may_be_wrong_that_is_said(command: Command) -> None:
+    for typed in (["ls"], ["info"], ["get", "blog/articles/"]):
+        done = command(*typed, "-a", "alice:wrong")
+        assert "the user or the password is wrong: see --auth" in done.err
+        assert done.err.count("\n") == 1
 
 
 def test_credentials_that_cannot_be_read_are_a_wrong_call(command: Command) -> None:

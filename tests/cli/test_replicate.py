@@ -57,6 +57,16 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(command: Command, other: Cl
     assert other.buckets.count() == 0
 
 
+def test_a_dry_run_may_be_asked_for_by_a_letter_or_by_the_environment(
+    command: Command, other: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "this was a dry run: nothing was written\n"
+    assert command("replicate", "blog", "copy", *to(other), "-n").err == said
+    monkeypatch.setenv("KINTO_DRY_RUN", "1")
+    assert command("replicate", "blog", "copy", *to(other)).err == said
+    assert other.buckets.count() == 0
+
+
 def test_a_plan_tells_changes_and_deletions(command: Command, other: Client) -> None:
     command("replicate", "blog/articles", "copy/articles", *to(other), "--json")
     assert other.buckets.count() == 0  # its bucket is not made

@@ -178,6 +178,26 @@ def test_the_environments_credentials_go_to_the_environments_server_only(
     assert header(client_from(parse("-s", elsewhere, "-a", "bob:pw"))) == BasicAuth("bob", "pw").header
 
 
+@pytest.mark.parametrize(
+    ("of_environment", "typed", "same"),
+    [
+        ("http://h.example/v1", "http://H.Example:80/v1/", True),
+        ("https://h.example:443/v1/", "https://h.example/v1", True),
+        ("http://h.example:80/v1", "https://h.example:80/v1", False),
+        ("http://h.example/v1", "http://h.example:8080/v1", False),
+        ("http://h.example/v1", "http://h.example/v1/other", False),
+        ("http://h.example/v1", "http://h.example.evil.example/v1", False),
+        ("", "http://h.example/v1", False),
+    ],
+)
+def test_the_environments_server_is_that_however_its_address_is_written(
+    parse: Any, monkeypatch: pytest.MonkeyPatch, of_environment: str, typed: str, *, same: bool
+) -> None:
+    monkeypatch.setenv("KINTO_AUTH", "alice:s3cret")
+    monkeypatch.setenv("KINTO_SERVER", of_environment)
+    assert (header(client_from(parse("-s", typed))) is not None) is same
+
+
 def test_credentials_in_the_address_are_used_and_not_shown(parse: Any) -> None:
     args = parse("-s", "http://bob:hidden@127.0.0.1:9/v1/")
     assert args.server == SERVER

@@ -21,6 +21,7 @@ def info(run: Run) -> None:
         kinto-models info -s https://example.com/v1 -a alice
     """
     with run.client() as kinto:
+        kinto.me()  # to whom a server that does not take the credentials is as polite as to a stranger
         told = kinto.server_info()
     if run.screen.machine:
         run.screen.document(told.model_dump(mode="json"))
@@ -36,9 +37,7 @@ def _facts(told: ServerInfo) -> Table:
     facts.add_row("server", Text(shown(told.project_name), "bold") + Text(f" {shown(told.project_version)}"))
     facts.add_row("address", shown(told.url))
     facts.add_row("HTTP API", shown(told.http_api_version))
-    facts.add_row(
-        "you", Text(shown(user.id), "green") if user else Text("nobody: no credentials, or unknown", "yellow")
-    )
+    facts.add_row("you", Text(shown(user.id), "green") if user else Text("nobody: no credentials", "yellow"))
     if user:
         facts.add_row("principals", shown(", ".join(sorted(user.principals))))
         facts.add_row("your bucket", compact(user.bucket))

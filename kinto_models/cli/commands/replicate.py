@@ -32,6 +32,7 @@ from kinto_models.replication import (
 __all__ = ["replicate_command"]
 
 _ELSEWHERE: Final = ("bucket", "collection", "retry", "timeout", "dry_run", "verbosity")
+_BESIDES: Final = ("server", "auth", "bucket", "collection", "retry", "timeout", "verbosity")
 
 
 def _side(prefix: str, name: str) -> Iterator[Option]:
@@ -44,6 +45,12 @@ _OPTIONS: Final = (
     *_side("from", "origin"),
     *_side("to", "destination"),
     *(replace(option, required=False) for option in ONE_SERVER),
+    *(
+        replace(
+            option, flags=("-n", *option.flags), group="options", help="Write nothing, and show what would be written"
+        )
+        for option in usual(without=_BESIDES)
+    ),
 )
 _MARKS: Final = {"create": "+", "change": "~", "delete": "-"}
 _STYLES: Final = {
@@ -64,7 +71,6 @@ def replicate_command(  # noqa: PLR0913  # each is an option
         str, typer.Argument(metavar="DESTINATION", help="Of the same kind: what to make equal to it.")
     ],
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing, and show what would be written.")] = False,
     permissions: Annotated[bool, typer.Option("--permissions", help="Replicate permissions too.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Delete nothing at the destination.")] = False,
     since: Annotated[
@@ -102,7 +108,7 @@ def replicate_command(  # noqa: PLR0913  # each is an option
                 permissions=permissions,
                 since=after,
                 delete=not keep,
-                dry_run=dry_run,
+                dry_run=bool(run.args.dry_run),
                 progress=progress,
             )
     if isinstance(done, ReplicationPlan):
