@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from kinto_models import (
     NotFoundError,
     Record,
     SaveResult,
+    ServerIds,
     UnauthorizedError,
     edit,
 )
@@ -40,6 +42,10 @@ class Task(Record, bucket="todo", collection="tasks"):
     title: str = ""
     tags: list[str] = []
     done: bool | None = None
+
+
+class Numbered(Task, ids=ServerIds):
+    """Whose ids the server makes."""
 
 
 @pytest.fixture
@@ -132,6 +138,9 @@ def test_what_is_read_again_is_what_would_be_there(kinto: Client, dry: Client) -
     assert (found.result().id, gone.result()) == ("b", None)
     tasks.delete("a")
     assert not tasks.exists("a")
+    Task(id="c").save()
+    dry.bucket("todo").collection("tasks").delete(force=True)
+    assert not tasks.exists("c")
 
 
 @pytest.mark.parametrize("awaited", [False, True])
@@ -142,6 +151,7 @@ async def test_what_a_dry_run_made_up_is_nothing_to_a_client_that_writes(
     Task(id="z").save()
     tasks = kinto.repository(Task)
     changed, gone, new = tasks.get("a"), tasks.get("z"), Task(id="n", title="new")
+    before = changed.last_modified
     changed.title = "y"
     changed.permissions.read.add("account:bob")
 
@@ -161,7 +171,12 @@ async def test_what_a_dry_run_made_up_is_nothing_to_a_client_that_writes(
     await rehearse()
     await rehearse()  # which is another dry run
     copies = pickle.loads(pickle.dumps((changed, new, gone)))
-    assert [copy.saved for copy in copies] == [True, False, True]
+    assert [each.saved for each in copies] == [True, False, True]
+    again = deepcopy(changed)
+    again.title = "x"
+    again.permissions.read.discard("account:bob")
+    assert not tasks.save(again).changed
+    assert again.last_modified == before
     assert tasks.save(changed).changed == {"title", "permissions"}
     assert tasks.save(new).created
     assert tasks.delete(gone)
@@ -180,10 +195,14 @@ def test_a_plan_that_was_rehearsed_can_be_applied(kinto: Client, dry: Client) ->
 
 
 def test_an_object_that_is_only_made_up_is_created_by_a_client_that_writes(kinto: Client, dry: Client) -> None:
+    Task(id="a", title="x").save()
     dry.repository(Task).create(Task(id="n", title="new"))
     read = dry.repository(Task).get("n")
     assert kinto.repository(Task).save(read).created
     assert kinto.repository(Task).get("n").title == "new"
+    there = dry.repository(Task).get("a")
+    there.title = "y"
+    assert kinto.repository(Task).save(there).changed == {"title"}
 
 
 def test_passwords_are_not_among_what_is_withheld(kinto: Client, dry: Client) -> None:
@@ -209,6 +228,7 @@ def test_a_server_that_is_no_kinto_takes_nothing(loopback: Loopback, body: bytes
         lambda tasks: tasks.patch("a", title="x"),
         lambda tasks: tasks.delete("a"),
         lambda tasks: tasks.delete_all(),
+        lambda tasks: tasks.sibling(Numbered).create(Numbered()),
     ]
     for write in writes:
         loopback.answers(body=body)

@@ -115,14 +115,12 @@ class State:
         self.rehearsal = rehearsal
 
     def wake(self) -> None:
-        """Knows again what it did before a dry run made something up."""
-        real = self.real or State()
-        self.snapshot, self.index, self.permissions, self.objects = (
-            real.snapshot,
-            real.index,
-            real.permissions,
-            real.objects,
-        )
+        """Knows again what it did before a dry run made something up. What was changed since stays changed."""
+        real, since = self.real or State(), self.permissions
+        permissions = real.permissions
+        if since is not None:
+            permissions = since.moved(permissions if permissions is not None else type(since)(real.shown))
+        self.snapshot, self.index, self.permissions, self.objects = real.snapshot, real.index, permissions, real.objects
         self.rehearsal = self.real = None
 
     def copy(self) -> State:

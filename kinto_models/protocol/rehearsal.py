@@ -93,8 +93,7 @@ class Rehearsal:
             return self._shown(request, self._before(path, seen)) if self.holds(request) else seen
         if request.method == "POST":
             return self._created(request, seen)
-        kintos = seen.status != 200 or "data" in _json(seen)
-        return self._write(request, path, seen) if kintos else seen
+        return self._write(request, path, seen)
 
     def _write(self, request: Request, path: str, seen: Response) -> Response:
         if request.method == "DELETE" and (listed := self._listed(path, request, seen)) is not None:
@@ -114,8 +113,6 @@ class Rehearsal:
         if stored is None:
             return self._refused(404, "it does not exist")
         answer = self._answered(200, stored)
-        if request.headers.get("If-None-Match") == answer.headers["ETag"]:
-            return replace(answer, status=304, body=b"")
         return replace(answer, body=b"") if request.method == "HEAD" else answer
 
     def _before(self, path: str, seen: Response) -> Stored | None:
@@ -156,8 +153,8 @@ class Rehearsal:
             return None
         # Who may create need not be able to read, as a stranger who signs up.
         unread = seen.status == 403 or (seen.status == 401 and path.startswith(f"{ACCOUNTS}/"))
-        listed = seen.status == 200 and "ETag" in seen.headers
-        creates = request.method in ("PUT", "POST") and (unread or listed)
+        listed = request.method == "POST" and seen.status == 200 and "ETag" in seen.headers
+        creates = listed or (unread and request.method in ("PUT", "POST"))
         absent = seen.status == 404 and _json(seen).get("errno") == _NO_OBJECT
         return None if creates or absent else seen
 
