@@ -18,8 +18,10 @@ from kinto_models.protocol.paths import Plural
 from kinto_models.protocol.refusals import error_of
 from kinto_models.protocol.words import plain
 
-__all__ = ["FIELD", "Form", "attach", "check_mimetype", "check_name", "detach", "fetch", "locate"]
+__all__ = ["CAPABILITY", "FIELD", "Form", "attach", "check_mimetype", "check_name", "detach", "fetch", "locate"]
 
+CAPABILITY: Final = "attachments"
+"""What a server with the plugin says that it can do."""
 FIELD: Final = "attachment"
 """The name of the file in a form, and of what is told of it in a record."""
 

@@ -16,7 +16,6 @@ from kinto_models.errors import (
     InvalidRequestError,
     ReadOnlyFieldError,
 )
-from kinto_models.models.attachments import has_file, not_written
 from kinto_models.models.locating import located
 from kinto_models.models.merging import merge_instances
 from kinto_models.models.numbers import may_be_rounded, refuse_rounded
@@ -75,6 +74,7 @@ class Draft(Generic[R]):
         pending: the changes of those that are not known.
         held: the changes of all ACEs as they were then, or None where none are sent.
         names: names of the fields that are sent.
+        filed: whether the data tell of the file that is there today, and not what the instance has of it.
     """
 
     obj: R
@@ -85,6 +85,7 @@ class Draft(Generic[R]):
     pending: dict[str, Grants] = field(default_factory=dict)
     held: Held | None = None
     names: frozenset[str] = frozenset()
+    filed: bool = False
 
     @property
     def body(self) -> bytes:
@@ -93,6 +94,8 @@ class Draft(Generic[R]):
         Raises:
             ValueError: NaN or an infinity, which JSON has no form for.
         """
+        if self.filed:
+            return encode(self.data)
         text = dump_json(self.told)
         return encode(self.data) if b"NaN" in text or b"Infinity" in text else text
 
@@ -107,26 +110,21 @@ class Draft(Generic[R]):
         return self
 
     def changes(self, told: Data | None) -> Changes:
-        """What of it the object, as the server told it, has not; nothing where nothing was told.
-
-        Raises:
-            ReadOnlyFieldError: the instance was read with a file, and has it no more.
-        """
-        if told is not None and has_file(told) and self.data.get(FIELD) is None:
-            self._keep_file(told)
+        """What of it the object, as the server told it, has not; nothing where nothing was told."""
         changes = Changes() if told is None else diff(self.obj, told, self.data)
         self.names = changes.names
         return changes
 
-    def _keep_file(self, told: Data) -> None:
-        """Whoever does not know of the file that is there does not take it away."""
-        model = type(self.obj)
-        if FIELD not in dump(parse(model, told)):  # of which the class sees nothing
-            return
-        if told is state_of(self.obj).data:
-            raise not_written(model)
-        self.told = parse(model, {**self.data, FIELD: told[FIELD], "id": self.obj.id})
-        self.data = dump(self.told)
+    def keep_file(self, today: Data) -> None:
+        """Makes it tell of the file what the object tells today, letter by letter: the class may see less of that.
+
+        Raises:
+            pydantic.ValidationError: there is none, and the class requires one.
+        """
+        data = {name: value for name, value in self.data.items() if name != FIELD}
+        self.data = {**data, FIELD: today[FIELD]} if FIELD in today else data
+        self.told = parse(type(self.obj), {**self.data, "id": self.obj.id} if self.obj.id else self.data)
+        self.filed = True
 
 
 class Shared(Protocol):
@@ -180,6 +178,13 @@ class Mapper(Generic[R]):
         self._wake(obj)
         bound = state_of(obj).objects
         return obj.saved and (bound is None or bound.url == self.objects.url)
+
+    def belongs(self, obj: R) -> bool:
+        """Whether what the instance tells is of an object of this very place, be it known any more or not: also what
+        the history has of it.
+        """
+        bound = state_of(obj).objects
+        return obj.saved if bound is None else bool(bound.url == self.objects.url)
 
     def send(self, operation: Operation[T]) -> Conversation[T]:
         """An operation that writes; what the server refuses in it is told in the class's words.

@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
+from pydantic import BaseModel
 
 from kinto_models import (
     AlreadyExistsError,
     AnswerTooLargeError,
     AsyncClient,
+    AsyncRepository,
     Attachment,
     AttachmentError,
     BrokenAnswerError,
@@ -44,6 +46,7 @@ from kinto_models import (
     ServerIds,
     UncertainOutcomeError,
     WrongHashError,
+    edit,
 )
 from tests.conftest import Serve, Wire
 from tests.faults import Answer, Bench, Cut, Fault
@@ -430,6 +433,146 @@ def test_a_class_that_does_not_see_the_file_saves_all_the_same(kinto: Client) ->
     record.title = "y"
     record.save()
     assert read(kinto, "t1") == {"title": "y", "attachment": told.model_dump()}
+
+
+@pytest.mark.parametrize("model", [Task, Plain], ids=["declared", "undeclared"])
+def test_a_collection_goes_back_to_what_it_was_and_its_files_stay(
+    kinto: Client, ask: Ask, model: type[Task | Plain]
+) -> None:
+    tasks = kinto.repository(Task)
+    for object_id in ("newer", "gone", "detached", "alone"):
+        tasks.attach(object_id, b"old", filename="o.txt", data={"title": "then"})
+    moment = tasks.timestamp()
+    tasks.attach("newer", b"new", filename="n.txt", data={"title": "now"})
+    tasks.attach("alone", b"new", filename="n.txt")  # of which nothing else is to go back
+    tasks.delete("gone")
+    tasks.detach("detached")
+    tasks.patch("detached", title="now")
+    stayed = {object_id: read(kinto, object_id)["attachment"] for object_id in ("newer", "alone", "detached")}
+
+    async def awaited(there: Any) -> Any:
+        return await there.apply(await there.sync_to(await there.snapshot(moment)))
+
+    def back(tasks: Any) -> Any:
+        there = tasks.sibling(model)
+        if isinstance(tasks, AsyncRepository):
+            return awaited(there)
+        return there.apply(there.sync_to(there.snapshot(moment)))
+
+    result = ask(kinto.url, back)
+    assert (result.created, result.updated) == (1, 2)
+    assert not tasks.sync_to(tasks.snapshot(moment))  # there is no more to go back to
+    assert {object_id: read(kinto, object_id)["attachment"] for object_id in stayed} == stayed
+    assert {read(kinto, object_id)["title"] for object_id in (*stayed, "gone")} == {"then"}
+    assert tasks.download("newer") == tasks.download("alone") == b"new"
+    assert "attachment" not in read(kinto, "gone")  # it went with the record
+    with pytest.raises(NoAttachmentError):
+        tasks.download("gone")
+
+
+def test_a_record_that_is_made_again_does_not_tell_of_the_file_that_went_with_it(kinto: Client, ask: Ask) -> None:
+    for how in ("save", "upsert", "create", "replace"):
+        task = Task(id=how, title="x")
+        task.attach(b"x", filename="a")
+        task.delete()
+        options = {"force": True} if how == "replace" else {}
+        ask(kinto.url, lambda tasks, how=how, task=task, options=options: getattr(tasks, how)(task, **options))
+        assert task.attachment is None
+        assert not task.dirty
+        assert not read(kinto, how).get("attachment")
+
+
+@pytest.mark.parametrize("model", [Task, Plain], ids=["declared", "undeclared"])
+def test_a_forced_write_leaves_the_file_that_is_there_by_now(
+    kinto: Client, ask: Ask, model: type[Task | Plain]
+) -> None:
+    tasks = kinto.repository(Task)
+    tasks.attach("t1", b"first", filename="a", data={"title": "old"})
+    stale: Any = kinto.repository(model).get("t1")
+    told = tasks.attach("t1", b"second", filename="b")
+    stale.title = "forced"
+    ask(kinto.url, lambda tasks: tasks.sibling(model).replace(stale, force=True))
+    assert read(kinto, "t1") == {"title": "forced", "attachment": told.model_dump()}
+    assert Attachment.model_validate(stale.model_dump()["attachment"]) == told
+    ask(kinto.url, lambda tasks: tasks.replace(Task(id="t1", title="never read"), force=True))
+    assert read(kinto, "t1") == {"title": "never read", "attachment": told.model_dump()}
+    assert tasks.download("t1") == b"second"
+
+
+@pytest.mark.parametrize("how", ["save", "forced save", "replace", "patch", "edit", "by id", "edit by id"])
+def test_what_is_told_of_a_file_is_not_changed_by_a_field(kinto: Client, ask: Ask, wire: Wire, how: str) -> None:
+    task = Task(id="t1")
+    told = task.attach(b"x", filename="a")
+    other = told.model_copy(update={"location": "elsewhere.txt"})
+    if "save" in how or how == "replace":
+        task.attachment = other
+    change = edit(Task.attachment).set(other)
+    writes: dict[str, Callable[[Any], Any]] = {
+        "save": lambda tasks: tasks.save(task),
+        "forced save": lambda tasks: tasks.save(task, force=True),
+        "replace": lambda tasks: tasks.replace(task),
+        "patch": lambda tasks: tasks.patch(task, attachment=other),
+        "edit": lambda tasks: tasks.patch(task, change),
+        "by id": lambda tasks: tasks.patch("t1", attachment=other),
+        "edit by id": lambda tasks: tasks.patch("t1", change),
+    }
+    before = len(wire.sent)
+    with pytest.raises(ReadOnlyFieldError, match="detach"):
+        ask(kinto.url, writes[how])
+    assert not [request for request in wire.sent[before:] if request.method != "GET"]
+    assert kinto.repository(Task).download("t1") == b"x"
+
+
+def test_what_is_told_of_a_file_of_another_place_is_copied(kinto: Client, ask: Ask) -> None:
+    kinto.bucket("todo").collection("others").save()
+    told = kinto.repository(Task).attach("t1", b"x", filename="a")
+    others = kinto.repository(Task, collection="others")
+    others.create(Task(id="t2"))
+    there = kinto.repository(Task).get("t1")
+    again = Task(id="t2", attachment=told)
+    assert others.apply(others.sync_to([there, again])).created == 1
+    assert others.get("t1").attachment == others.get("t2").attachment == told
+
+
+def test_a_class_that_sees_less_of_a_file_replaces_its_record_all_the_same(kinto: Client, ask: Ask) -> None:
+    class Named(BaseModel):
+        filename: str
+
+    class Less(Record, bucket="todo", collection="tasks", unknown="ignore"):
+        title: str = ""
+        attachment: Named | None = None
+
+    class Nothing(Record, bucket="todo", collection="tasks", unknown="ignore"):
+        title: str = ""
+
+    told = kinto.repository(Task).attach("t1", b"x", filename="a")
+    models: list[Any] = [Less, Nothing]
+    for model in models:
+        record = kinto.repository(model).get("t1")
+        record.title = model.__name__
+        ask(kinto.url, lambda tasks, model=model, record=record: tasks.sibling(model).replace(record))
+        assert read(kinto, "t1") == {"title": model.__name__, "attachment": told.model_dump()}
+
+
+def test_without_the_plugin_the_field_is_like_any_other(ask: Ask, serve: Serve) -> None:
+    server = serve("without attachments", {"kinto.includes": "kinto.plugins.accounts"})
+    with Client(server.url, auth=("alice", "s3cret")) as kinto:
+        kinto.bucket("todo").save(force=True)
+        kinto.bucket("todo").collection("tasks").save(force=True)
+        told = Attachment.model_validate(TOLD)
+        other = told.model_copy(update={"location": "elsewhere.txt"})
+        task = Task(id="plain", attachment=told)
+        for use in (
+            lambda tasks: tasks.replace(task, force=True),
+            lambda tasks: tasks.delete(task),
+            lambda tasks: tasks.create(task),
+        ):
+            ask(server.url, use)
+        assert task.attachment == told
+        task.attachment = other
+        ask(server.url, lambda tasks: tasks.save(task))
+        assert read(kinto, "plain")["attachment"] == other.model_dump()
+        assert ask(server.url, lambda tasks: tasks.patch("plain", attachment=None)).attachment is None
 
 
 # Faults on the way

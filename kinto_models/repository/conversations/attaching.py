@@ -34,7 +34,7 @@ from kinto_models.models.outcomes import SaveResult
 from kinto_models.models.stored import Stored, as_told, changes_of, state_of
 from kinto_models.models.tracking import Changes, dump, dump_json, names_of
 from kinto_models.protocol import attachments, operations
-from kinto_models.protocol.attachments import FIELD, Form, check_mimetype, check_name
+from kinto_models.protocol.attachments import CAPABILITY, FIELD, Form, check_mimetype, check_name
 from kinto_models.protocol.bodies import encode
 from kinto_models.protocol.messages import Conversation, Operation, Request, call, send, work
 from kinto_models.protocol.operations import Answer
@@ -52,7 +52,6 @@ __all__ = ["attach", "detach", "download"]
 R = TypeVar("R", bound=Stored)
 T = TypeVar("T")
 
-_CAPABILITY: Final = "attachments"
 _NO_PLUGIN: Final = (
     "the server has not the capability 'attachments': its operator installs kinto-attachment, adds kinto_attachment to "
     "kinto.includes, and says by kinto.attachment.base_path and kinto.attachment.base_url where the files are"
@@ -254,7 +253,7 @@ def _to_path(
 def _fetch(mapper: Mapper[Any], attachment: Attachment, arriving: Arriving) -> Conversation[None]:
     root: str = mapper.objects.url.removesuffix(mapper.place.path)
     info = yield from mapper.facts.info(refresh=False)
-    capability = info.capabilities.get(_CAPABILITY)
+    capability = info.capabilities.get(CAPABILITY)
     if capability is None:
         raise MissingCapabilityError(_NO_PLUGIN)
     base_url = (capability.model_extra or {}).get("base_url")
@@ -279,7 +278,7 @@ def _answered(mapper: Mapper[Any], operation: Operation[T]) -> Conversation[T]:
     try:
         return (yield from mapper.send(operation))
     except NotFoundError as error:
-        if error.errno != NO_OBJECT and not (yield from mapper.facts.has(_CAPABILITY)):
+        if error.errno != NO_OBJECT and not (yield from mapper.facts.has(CAPABILITY)):
             raise MissingCapabilityError(_NO_PLUGIN) from None
         raise
 

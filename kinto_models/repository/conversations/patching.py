@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic_core import to_jsonable_python
 
 from kinto_models.errors import NotSavedError, UnknownPermissionsError
-from kinto_models.models.attachments import has_file, not_written
+from kinto_models.models.attachments import has_file
 from kinto_models.models.edits import Edit, applied, value_of
 from kinto_models.models.expressions import refuse_foreign
 from kinto_models.models.outcomes import SaveResult
@@ -26,10 +26,10 @@ from kinto_models.models.tracking import (
     wire_names,
 )
 from kinto_models.protocol import operations
-from kinto_models.protocol.attachments import FIELD
 from kinto_models.protocol.bodies import BASIC
 from kinto_models.protocol.messages import Conversation
 from kinto_models.repository.conversations.hooks import attended, hook, loaded, saved, tell
+from kinto_models.repository.conversations.keeping import refuse_file
 from kinto_models.repository.conversations.patches import edit_patch
 from kinto_models.repository.conversations.sending import called, patched, unchanged
 from kinto_models.repository.mapper import Draft, Mapper
@@ -57,8 +57,8 @@ def _patch_instance(
         raise NotSavedError(f"{called(obj)} was never read or saved here: save() it, or patch() it by its id")
     edited = _edited(mapper, edits, values)
     _refuse_unknown(mapper, values)
-    if has_file(data) and FIELD in {wire_names(mapper.model).get(name, name) for name in values}:
-        raise not_written(mapper.model)
+    if has_file(data):
+        yield from refuse_file(mapper, edited | values.keys())
     trial, old = parse(mapper.model, data).model_copy(update=values), None
     changes = _changed(mapper, trial, data, values)
     if not changes and not edits:
@@ -67,6 +67,8 @@ def _patch_instance(
     if attended(mapper, type(obj)):
         old = as_told(obj)
         trial, touched = yield from _consulted(mapper, obj, trial, old)
+        if has_file(data):
+            yield from refuse_file(mapper, touched)
         changes = _changed(mapper, trial, data, {*values, *touched})
     mapper.refuse(_with_edits(changes, edits, edited))
     unsaved, aces = _unsaved(obj, data, edited), _aces(obj, trial)
@@ -110,6 +112,7 @@ def _patch_by_id(mapper: Mapper[R], object_id: str, edits: Sequence[Edit], value
         raise TypeError("patch() takes at least one field to change")
     changes = valued(mapper, values)
     mapper.refuse(_with_edits(changes, edits, edited))
+    yield from refuse_file(mapper, edited | values.keys())
     answer = yield from mapper.send(
         operations.patch(mapper.place, object_id, edit_patch(edits, changes, {}, mapper.aces), only=None)
     )

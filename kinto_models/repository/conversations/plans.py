@@ -12,11 +12,12 @@ from kinto_models.models.outcomes import SaveResult
 from kinto_models.models.plans import Plan, Revision
 from kinto_models.models.stamps import without_stamp
 from kinto_models.models.stored import Stored, state_of
-from kinto_models.models.tracking import SERVER_OWNED, Changes, absorb, dump, same
+from kinto_models.models.tracking import SERVER_OWNED, absorb, dump, same
 from kinto_models.protocol import operations
 from kinto_models.protocol.messages import Conversation, Stream, drain
 from kinto_models.repository.conversations import writes
 from kinto_models.repository.conversations.hooks import saving
+from kinto_models.repository.conversations.keeping import changed
 from kinto_models.repository.conversations.patches import patch_of
 from kinto_models.repository.conversations.resolving import resolved
 from kinto_models.repository.mapper import Mapper
@@ -47,25 +48,29 @@ def compare(mapper: Mapper[R], pages: Stream[Page[R]], desired: Iterable[R], *, 
             raise ValueError(f"the id {obj.id!r} comes twice in what is desired")
         seen.update([obj.id] if obj.id else [])  # the server is to make the others
         theirs = current.pop(obj.id, None)
-        changes = None if theirs is None else _changes(mapper, obj, theirs)
         if theirs is None:
             mapper.draft(obj)
             plan.creations.append(obj)
-        elif changes:
+        elif _is_stored_so(obj, state_of(theirs).data or {}):
+            _tie(mapper, obj, theirs)
+            unchanged += 1
+        elif changes := (yield from changed(mapper, mapper.draft(obj), state_of(theirs).data or {})):
             mapper.refuse(changes)
             plan.patches.append(Revision(obj, theirs, changes.names))
         else:
-            _tie(mapper, obj, theirs)
+            _tie(mapper, obj, theirs, file=True)
             unchanged += 1
     return Plan(plan.creations, plan.patches, list(current.values()) if delete else [], unchanged)
 
 
-def _tie(mapper: Mapper[R], obj: R, theirs: R) -> None:
-    """Lets an instance count as read here, if it does not belong elsewhere."""
+def _tie(mapper: Mapper[R], obj: R, theirs: R, *, file: bool = False) -> None:
+    """Lets an instance count as read here, if it does not belong elsewhere; ``file`` where it may tell of another one,
+    or of none.
+    """
     state = state_of(obj)
     if state.objects is None or state.objects.url == mapper.objects.url:
         unsaved = state.permissions
-        if has_file(state_of(theirs).data or {}):  # which the instance need not know of
+        if file and (has_file(state_of(theirs).data or {}) or has_file(dump(obj))):
             absorb(obj, theirs)
         mapper.tie(obj, theirs)
         state.permissions = unsaved
@@ -101,7 +106,7 @@ def _revise(mapper: Mapper[R], revision: Revision[R]) -> Conversation[SaveResult
 def _revised(mapper: Mapper[R], revision: Revision[R]) -> Conversation[SaveResult]:
     draft = mapper.draft(revision.desired)
     draft.permissions, draft.held = {}, None
-    changes = draft.changes(state_of(revision.current).data or {})
+    changes = yield from changed(mapper, draft, state_of(revision.current).data or {})
     only = state_of(revision.current).timestamp
     if not changes:  # any more
         mapper.tie(draft.obj, revision.current)
@@ -111,13 +116,6 @@ def _revised(mapper: Mapper[R], revision: Revision[R]) -> Conversation[SaveResul
     change = patch_of(changes, {}, mapper.aces)
     write = mapper.send(operations.patch(mapper.place, revision.desired.id, change, only=only))
     return mapper.acknowledge(draft, (yield from resolved(mapper, draft, write, changes)))
-
-
-def _changes(mapper: Mapper[Any], obj: Stored, theirs: Stored) -> Changes:
-    told = state_of(theirs).data or {}
-    if _is_stored_so(obj, told):
-        return Changes()
-    return mapper.draft(obj).changes(told)
 
 
 def _is_stored_so(obj: Stored, told: Data) -> bool:

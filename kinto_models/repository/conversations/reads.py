@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeVar
 
-from kinto_models.errors import NotFoundError
+from kinto_models.errors import ForbiddenError, NotFoundError
+from kinto_models.models.state import Snapshot
 from kinto_models.models.stored import Stored
 from kinto_models.protocol import operations
 from kinto_models.protocol.messages import Conversation, send
 from kinto_models.repository.conversations.hooks import loaded
 from kinto_models.repository.mapper import Mapper
+from kinto_models.types import Data
 
-__all__ = ["NO_OBJECT", "NO_PARENT", "exists", "get", "get_or_none", "timestamp"]
+__all__ = ["NO_OBJECT", "NO_PARENT", "exists", "get", "get_or_none", "read_data", "timestamp"]
 
 R = TypeVar("R", bound=Stored)
 
@@ -59,3 +61,17 @@ def timestamp(mapper: Mapper[Any], object_id: str | None) -> Conversation[int]:
     except NotFoundError:  # see exists()
         yield from get(mapper, object_id)
     return (yield from send(asked))
+
+
+def read_data(mapper: Mapper[Any], object_id: str) -> Conversation[Data]:
+    """An object as it is stored, whether it fits the class or not; nothing where there is none, or none to be seen."""
+    try:
+        answer = yield from send(operations.get(mapper.place, object_id))
+    except ForbiddenError:  # whoever may only create
+        return {}
+    except NotFoundError as error:
+        if error.errno != NO_OBJECT:
+            raise
+        return {}
+    data: Data = Snapshot(answer.body, None).parsed()["data"]
+    return data

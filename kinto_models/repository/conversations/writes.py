@@ -24,6 +24,7 @@ from kinto_models.models.outcomes import SaveResult
 from kinto_models.models.stored import Stored, as_told, changes_of, state_of
 from kinto_models.models.tracking import Changes, absorb, names_of, parse
 from kinto_models.protocol import operations
+from kinto_models.protocol.attachments import FIELD
 from kinto_models.protocol.bodies import envelope
 from kinto_models.protocol.filters import NOT_DELETED
 from kinto_models.protocol.filters import Query as Wire
@@ -31,8 +32,9 @@ from kinto_models.protocol.messages import Conversation, send
 from kinto_models.protocol.operations import Answer
 from kinto_models.repository.conversations.granting import granted, rest
 from kinto_models.repository.conversations.hooks import attended, deleted, deleting, loaded, saving
+from kinto_models.repository.conversations.keeping import changed, keep_file
 from kinto_models.repository.conversations.patches import patch_of
-from kinto_models.repository.conversations.reads import NO_OBJECT, NO_PARENT, get, get_or_none
+from kinto_models.repository.conversations.reads import NO_OBJECT, NO_PARENT, get, get_or_none, read_data
 from kinto_models.repository.conversations.resolving import resolved
 from kinto_models.repository.conversations.selection import delete_pages
 from kinto_models.repository.conversations.sending import (
@@ -75,8 +77,9 @@ def create(mapper: Mapper[R], obj: R, *, tells: bool = False) -> Conversation[Sa
 
 
 def _create(mapper: Mapper[R], obj: R, *, tells: bool) -> Conversation[SaveResult]:
-    draft = (yield from _drafted(mapper, obj)).all()
-    mapper.refuse_unusable(draft.data)
+    draft = yield from _drafted(mapper, obj)
+    yield from keep_file(mapper, draft, {})
+    mapper.refuse_unusable(draft.all().data)
     granted = {ace: sorted(grants.granted) for ace, grants in draft.pending.items() if grants.granted}
     body = envelope(draft.body, draft.permissions or granted or None)
     if obj.id == "" and isinstance(mapper.model.__kinto__.ids, ServerIds):
@@ -114,7 +117,7 @@ def save(mapper: Mapper[R], obj: R, *, force: bool, tells: bool = True) -> Conve
 
 def _save(mapper: Mapper[R], obj: R, *, force: bool, tells: bool) -> Conversation[SaveResult]:
     draft = yield from _drafted(mapper, obj)  # first of all: what cannot be stored must not pass for unchanged
-    changes = draft.changes(state_of(obj).data)
+    changes = yield from changed(mapper, draft, state_of(obj).data or {})
     if not changes and not draft.permissions and not draft.pending:
         return SaveResult(created=False, changed=frozenset(), etag=obj.etag)
     mapper.refuse(changes)
@@ -139,12 +142,15 @@ def _replace(mapper: Mapper[R], obj: R, *, force: bool) -> Conversation[SaveResu
             "replace(force=True) overwrites whatever is there"
         )
     draft = yield from _drafted(mapper, obj)
-    if mapper.knows(obj):
-        mapper.refuse(draft.changes(state_of(obj).data))
+    base = (state_of(obj).data if mapper.knows(obj) else None) or {}
+    if base:
+        mapper.refuse((yield from changed(mapper, draft, base)))
     elif mapper.model.__kinto__.readonly and (found := (yield from get_or_none(mapper, obj.id))) is not None:
         mapper.refuse(draft.changes(state_of(found).data))  # force is about who was faster, not about what is fixed
     else:
         mapper.refuse_unusable(draft.data)
+    if force and (FIELD in base or FIELD in draft.data):  # nor about which file is there by now
+        yield from keep_file(mapper, draft, (yield from read_data(mapper, obj.id)))
     if force:  # whatever others hold on what is there, it may be more than was seen
         draft = draft.by_principal()
     has_pending = bool(draft.pending)
@@ -275,7 +281,7 @@ def upsert(mapper: Mapper[R], obj: R) -> Conversation[SaveResult]:
 
 def _merged(mapper: Mapper[R], obj: R, theirs: R) -> Conversation[SaveResult]:
     found, draft = state_of(theirs), (yield from _drafted(mapper, obj))
-    written = draft.changes(found.data or {}).written
+    written = (yield from changed(mapper, draft, found.data or {})).written
     changes = Changes(written, names=names_of(mapper.model, written))
     draft.names = changes.names
     mapper.refuse(changes)
