@@ -186,8 +186,8 @@ class Expr(Generic[T]):
         self._field = field
 
     def _filter(self, operator: Operator, value: Any) -> Condition:
-        if self.holds in (SecretStr, SecretBytes):
-            raise QueryError(f"{self._field.label} is a secret, which would stand in the address that is asked for")
+        if _is_secret(self._field.annotation):
+            raise _secret(self._field.label)
         made = Filter(self._field.path, operator, value)
         made.parameter()  # what Kinto has no words for is refused where it is written
         return Condition(made, roots=frozenset() if self._field.root is None else frozenset((self._field.root,)))
@@ -386,7 +386,30 @@ def conditions(owner: type[BaseModel], values: tuple[Condition | bool, ...]) -> 
     checked = [_condition(value) for value in values]
     for root in {root for condition in checked for root in condition._roots}:
         refuse_foreign(owner, root)
-    return tuple(filter_ for condition in checked for filter_ in condition.filters)
+    filters = tuple(filter_ for condition in checked for filter_ in condition.filters)
+    for filter_ in filters:
+        _refuse_secret(owner, filter_.field)
+    return filters
+
+
+def _refuse_secret(owner: type[BaseModel], path: str) -> None:
+    """Raises QueryError if what is stored there is a secret, by whatever way it was named."""
+    models = [owner]
+    for part in path.split("."):
+        fields = [field for model in models for field in model.__pydantic_fields__.items()]
+        found = [info.annotation for name, info in fields if wire_name(name, info) == part]
+        if any(map(_is_secret, found)):
+            raise _secret(f"{owner.__name__}'s {path!r}")
+        models = [model for annotation in found for model in _models_in(annotation)]
+
+
+def _is_secret(annotation: Any) -> bool:
+    held = bare(annotation)
+    return held in (SecretStr, SecretBytes) or any(map(_is_secret, get_args(held)))
+
+
+def _secret(label: str) -> QueryError:
+    return QueryError(f"{label} is a secret, which would stand in the address that is asked for")
 
 
 def refuse_foreign(owner: type[BaseModel], root: type[BaseModel] | None) -> None:

@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field, field_serializer
+from pydantic import BaseModel, Field, SecretBytes, SecretStr, field_serializer
 
 from kinto_models import Condition, QueryError, Record, col, key
 from kinto_models.models.expressions import conditions, sort_keys
@@ -147,6 +147,40 @@ def test_sub_fields_of_optional_models_and_dicts() -> None:
 
 def test_key_names_what_no_class_declares() -> None:
     assert filters(key("status") == "open", key("a.b") > 3) == [("status", "eq", "open"), ("a.b", "gt", 3)]
+
+
+class Login(BaseModel):
+    user: str = ""
+    secret: SecretStr | None = None
+
+
+class Vault(Record, bucket="todo", collection="vaults"):
+    pin: SecretStr = Field(default=SecretStr(""), alias="stored-pin")
+    tokens: list[SecretStr] = []
+    login: Login | None = None
+    codes: dict[str, SecretBytes] = {}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: key("stored-pin") == "hush",
+        lambda: key("login.secret") == "hush",
+        lambda: key("login")["secret"].in_("hush"),
+        lambda: key("codes.door") == "hush",
+        lambda: col(Vault.tokens).contains(SecretStr("hush")),
+        lambda: col(Vault.codes)["door"] == SecretBytes(b"hush"),
+    ],
+)
+def test_no_way_to_name_a_secret_gets_it_into_an_address(wrong: Any) -> None:
+    with pytest.raises(QueryError, match="is a secret") as caught:
+        conditions(Vault, (wrong(),))
+    assert "hush" not in str(caught.value)
+
+
+def test_what_is_beside_a_secret_is_asked_for() -> None:
+    asked = conditions(Vault, (key("login.user") == "x", key("pin") == "y"))  # pin is stored under another name
+    assert asked == (Filter("login.user", Operator.EQ, "x"), Filter("pin", Operator.EQ, "y"))
 
 
 def test_conditions_are_joined_by_and() -> None:
