@@ -39,18 +39,25 @@ def _told(request: Request, response: Response) -> Data:
     except (ValueError, RecursionError):
         told = None
     if not isinstance(told, dict):
-        raise InvalidAnswerError(f"{request.line}: the server answered something that is not Kinto's JSON")
+        raise _not_kintos(request)
     return told
 
 
-def tell(path: str) -> Operation[Data]:
-    """Whatever JSON object a server tells under this path."""
+def _not_kintos(request: Request) -> InvalidAnswerError:
+    return InvalidAnswerError(f"{request.line}: the server answered something that is not Kinto's JSON")
+
+
+def tell(path: str, *names: str) -> Operation[Data]:
+    """Whatever JSON object a server tells under this path, as long as it has one of these names, if any are given."""
     request = Request("GET", path)
 
     def decode(response: Response) -> Data:
         if response.status != 200:
             raise error_of(request, response)
-        return _told(request, response)
+        told = _told(request, response)
+        if names and told.keys().isdisjoint(names):
+            raise _not_kintos(request)
+        return told
 
     return Operation(request, decode)
 
@@ -86,17 +93,17 @@ def lbheartbeat() -> Operation[bool]:
 
 def version() -> Operation[Data]:
     """Which software it is."""
-    return _explained(tell("/__version__"), {500: _NO_FILE})
+    return _explained(tell("/__version__", "name", "version", "source", "commit"), {500: _NO_FILE})
 
 
 def openapi() -> Operation[Data]:
     """The description of its API."""
-    return tell("/__api__")
+    return tell("/__api__", "swagger", "openapi")
 
 
 def counters() -> Operation[Data]:
     """How many objects it holds."""
-    return tell("/__counters__")
+    return tell("/__counters__", "objects")
 
 
 def flush() -> Operation[None]:
@@ -108,6 +115,7 @@ def flush() -> Operation[None]:
     def decode(response: Response) -> None:
         if response.status not in (200, 202):
             raise error_of(request, response)
+        _told(request, response)
 
     return Operation(request, decode, idempotent=False, pretend=lambda: None)
 
@@ -126,6 +134,7 @@ def delete_user_data(principal: str) -> Operation[None]:
     def decode(response: Response) -> None:
         if response.status != 200:
             raise error_of(request, response)
+        _told(request, response)
 
     hints = {401: _NOT_ALLOWED, 403: _NOT_ALLOWED, 500: _NO_WRITERS}
     return _explained(Operation(request, decode, pretend=lambda: None), hints)

@@ -10,7 +10,9 @@ from kinto_models.errors import InvalidAnswerError
 from kinto_models.models.principals import Principal, known, principal_of
 from kinto_models.models.server import Counters, Heartbeat, ServerVersion
 from kinto_models.protocol import utilities as operations
-from kinto_models.protocol.messages import Operation
+from kinto_models.protocol.capabilities import needed
+from kinto_models.protocol.messages import Conversation, Operation, send
+from kinto_models.repository.facts import Facts
 from kinto_models.repository.running.runner import Runner
 from kinto_models.types import Data
 
@@ -32,6 +34,14 @@ def _version() -> Operation[ServerVersion]:
 
 def _counters() -> Operation[Counters]:
     return _as(Counters, operations.counters())
+
+
+def _flush(facts: Facts, *, dry: bool) -> Conversation[None]:
+    flushing = operations.flush()
+    needs = needed(flushing.request) if dry else None  # what is sent, the server answers itself
+    if needs is not None and not (yield from facts.has(needs[0])):
+        raise needs[1]
+    yield from send(flushing)
 
 
 def _delete_user_data(principal: Principal) -> Operation[None]:
@@ -111,7 +121,7 @@ class Utilities:
             MissingCapabilityError: the server has it not.
             UncertainOutcomeError: no answer came.
         """
-        self._runner.run(operations.flush())
+        self._runner.converse(_flush(self._runner.facts, dry=self._runner.rehearsal is not None))
 
     def delete_user_data(self, principal: Principal) -> None:
         """Deletes all that a user alone may write, with what is in it, and takes the user out of all other permissions
@@ -160,7 +170,7 @@ class AsyncUtilities:
 
     async def flush(self) -> None:
         """Deletes everything on the server: see ``Utilities.flush``."""
-        await self._runner.run(operations.flush())
+        await self._runner.converse(_flush(self._runner.facts, dry=self._runner.rehearsal is not None))
 
     async def delete_user_data(self, principal: Principal) -> None:
         """Deletes all that a user alone may write: see ``Utilities.delete_user_data``."""

@@ -245,6 +245,43 @@ async def test_a_dry_run_flushes_and_deletes_nothing(url: str, opened: Opened) -
         assert alice.repository(Task).count() == 3
 
 
+async def test_a_dry_run_looks_whether_there_is_anything_to_flush_with(serve: Serve, opened: Opened) -> None:
+    few = serve("few plugins", {"kinto.includes": "kinto.plugins.accounts"})
+    async with opened(few.url, dry_run=True) as dry:
+        with pytest.raises(MissingCapabilityError, match=r"POST /__flush__.*kinto\.includes = kinto\.plugins\.flush"):
+            await told(dry.utilities.flush())
+        assert dry.withheld == ()
+
+
+async def test_a_flush_asks_for_nothing_before(serve: Serve, opened: Opened) -> None:
+    with Bench(serve("flushed", {}).url) as bench:
+        async with opened(bench.url) as anyone:
+            await told(anyone.utilities.flush())
+        assert [each.line for each in bench.received] == ["POST /v1/__flush__ HTTP/1.1"]
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"", b"[]", b"null"])
+async def test_a_page_in_the_place_of_an_answer_does_not_pass_for_a_deletion(
+    loopback: Loopback, opened: Opened, body: bytes
+) -> None:
+    for _ in range(2):
+        loopback.answers(body=body)
+    async with opened(loopback.url) as anyone:
+        with pytest.raises(InvalidAnswerError, match="POST /__flush__: the server answered something"):
+            await told(anyone.utilities.flush())
+        with pytest.raises(InvalidAnswerError, match="DELETE /__user_data__/account%3Abob: the server answered"):
+            await told(anyone.utilities.delete_user_data(Account("bob")))
+
+
+async def test_any_json_is_no_version_and_no_description(loopback: Loopback, opened: Opened) -> None:
+    for _ in range(3):
+        loopback.answers(body=b'{"status":"ok"}')
+    async with opened(loopback.url) as anyone:
+        for ask in (anyone.utilities.version, anyone.utilities.openapi, anyone.utilities.counters):
+            with pytest.raises(InvalidAnswerError, match="the server answered something that is not Kinto's JSON"):
+                await told(ask())
+
+
 @pytest.mark.parametrize("body", [b'{"objects":{"record":"many"}}', b'{"objects":[]}', b"[]", b"<html>"])
 async def test_counters_that_are_none_are_an_error(loopback: Loopback, opened: Opened, body: bytes) -> None:
     loopback.answers(body=body)
