@@ -284,6 +284,10 @@ def test_the_address_of_an_object_is_known_without_asking(kinto: Client) -> None
     task.save()
     address = kinto.repository(Task).url_of("a-1")
     assert address == f"{kinto.url}/buckets/todo/collections/tasks/records/a-1"
+    assert kinto.repository(Task).url_of(task) == kinto.repository(Task).url_of(Task(id="a-1")) == address
+    assert AsyncClient(kinto.url).repository(Task).url_of(task) == address
+    with pytest.raises(TypeError, match="this repository is of Task"):
+        kinto.repository(Task).url_of(kinto.bucket("todo"))  # type: ignore[arg-type]
     assert requests.get(address, auth=("alice", "s3cret"), timeout=9).json()["data"]["id"] == "a-1"
     with pytest.raises(InvalidIdError):
         kinto.repository(Task).url_of("../x")

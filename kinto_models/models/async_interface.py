@@ -119,8 +119,9 @@ class AsyncObjects(Protocol[R]):
         """The absolute address of the list."""
         ...
 
-    def url_of(self, object_id: str) -> str:
-        """The absolute address of the object with this id. Does no I/O: it need not exist.
+    def url_of(self, target: R | str) -> str:
+        """The absolute address of an instance's object here, or of the object with this id. Does no I/O: it need not
+        exist.
 
         Raises:
             InvalidIdError: not an id.

@@ -26,6 +26,13 @@ __all__ = ["effective_permissions"]
 _Levels: TypeAlias = "list[tuple[str, Resource | None]]"
 """An object and what it is in, the nearest first, each by its kind; None for one that was not given."""
 
+_CLASSES: Final[dict[str, type[Resource]]] = {
+    "bucket": Bucket,
+    "collection": Collection,
+    "group": Group,
+    "record": Record,
+}
+
 _ATTRIBUTES: Final = "read:attributes"
 """Kinto's name for reading an object itself, and not the list of what is in it, which who may create there may too."""
 
@@ -60,7 +67,7 @@ def effective_permissions(  # noqa: PLR0913  # an object, what it is in, and who
     Raises:
         UnknownPermissionsError: the answer depends on permissions that the server did not show, or on an object that
             was not given. What is known may be enough: who has ``write`` on the bucket may do everything.
-        TypeError: a single principal, or no object, or both a record and a group.
+        TypeError: a single principal, or none; no object, or an id in its place; both a record and a group.
         ValueError: an object that is in another than the one that was given.
     """
     levels = _levels(bucket, collection, group, record)
@@ -91,8 +98,19 @@ def _levels(
         levels = [("bucket", bucket)]
     else:
         raise TypeError("effective_permissions() takes the object that it is about: bucket=, collection=, ...")
+    for kind, obj in levels:
+        if obj is not None:
+            _refuse_other(f"{kind}=", obj, _CLASSES[kind])
     _refuse_strangers(levels)
     return levels
+
+
+def _refuse_other(where: str, obj: object, cls: type[Resource]) -> None:
+    if not isinstance(obj, cls):
+        raise TypeError(
+            f"effective_permissions(): {where} takes a {cls.__name__} that was read, such as by get(), "
+            f"not {type(obj).__name__}"
+        )
 
 
 def _refuse_strangers(levels: _Levels) -> None:
@@ -109,6 +127,14 @@ def _all_of(principals: Iterable[Principal], groups: Iterable[Group]) -> frozens
     """What the user has, what is implied and groups included."""
     if isinstance(principals, str):
         raise TypeError(f"effective_permissions() takes all principals of a user, such as [{principals!r}]")
+    if not isinstance(principals, Iterable):
+        raise TypeError(
+            "effective_permissions() takes the principals of a user, such as client.me().principals, or [] for a "
+            f"stranger, not {type(principals).__name__}"
+        )
+    groups = list(groups)
+    for each in groups:
+        _refuse_other("groups=", each, Group)
     has = {known(principal_of(each)) for each in principals} | {EVERYONE}
     if has != {EVERYONE}:
         has.add(AUTHENTICATED)

@@ -17,7 +17,15 @@ from kinto_models.protocol.bodies import JSON_PATCH, Patch, encode
 from kinto_models.protocol.messages import Request, Response
 from kinto_models.protocol.paths import Plural
 
-__all__ = ["ACCOUNTS", "ACCOUNT_PATTERN", "PASSWORD", "refuse_unhashed", "without_hashes", "without_password"]
+__all__ = [
+    "ACCOUNTS",
+    "ACCOUNT_PATTERN",
+    "PASSWORD",
+    "hint_of",
+    "refuse_unhashed",
+    "without_hashes",
+    "without_password",
+]
 
 ACCOUNTS: Final = "/accounts"
 """The plural endpoint."""
@@ -29,6 +37,20 @@ PASSWORD: Final = "password"  # noqa: S105  # the name of the field
 """The field that holds a password on its way there, and a hash on its way back."""
 
 _OF_ACCOUNTS: Final = re.compile(f"{ACCOUNTS}(?:[/?]|$)")
+
+
+_ANOTHER: Final = "Username and account ID do not match"
+"""Kinto's words to who is signed in, is no administrator and makes an account (kinto.plugins.accounts.views)."""
+
+_BY_WHOM: Final = (
+    "; who is signed in and no administrator makes no account for somebody else: sign_up() by a client without "
+    "credentials, such as client.clone(auth=None), or by an administrator's"
+)
+
+
+def hint_of(request: Request, reason: str) -> str:
+    """What to do where the server refused for this reason, or nothing."""
+    return _BY_WHOM if _OF_ACCOUNTS.match(request.target) and _ANOTHER in reason else ""
 
 
 def without_hashes(request: Request, response: Response) -> Response:

@@ -27,6 +27,7 @@ from kinto_models.errors import (
     UnavailableError,
     UncertainOutcomeError,
 )
+from kinto_models.protocol.accounts import hint_of
 from kinto_models.protocol.capabilities import missing
 from kinto_models.protocol.messages import Request, Response
 from kinto_models.protocol.words import plain
@@ -156,6 +157,7 @@ def _refusal(request: Request, response: Response) -> StatusError:
     hint = hint if request.target.startswith("/buckets/") else ""
     if hint and f"{request.target}/".startswith("/buckets/default/"):
         hint += _NO_DEFAULT
+    hint = hint or hint_of(request, reason)
     hint = _TAKEN if cls is AlreadyExistsError else _STALE if cls is ConflictError else hint
     error = cls(f"{request.line}: {response.status}{number}: {plain(reason)}{hint}")
     error.status, error.errno, error.reason, error.details = response.status, errno, reason, details

@@ -72,9 +72,12 @@ class Placed(Generic[R]):
         root: str = self._runner.transport.root
         return root + self._mapper.place.path
 
-    def url_of(self, object_id: str) -> str:
+    def url_of(self, target: R | str) -> str:
+        if not isinstance(target, str):
+            self._mapper.refuse_stranger(target)
+            target = target.id
         root: str = self._runner.transport.root
-        return root + self._mapper.place.object(object_id)
+        return root + self._mapper.place.object(target)
 
     @property
     def bucket(self) -> str | None:

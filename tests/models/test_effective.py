@@ -267,3 +267,20 @@ def test_an_object_of_another_bucket_is_refused(kinto: Client) -> None:
 def test_what_makes_no_sense_is_a_type_error(who: Any, objects: dict[str, str], said: str) -> None:
     with pytest.raises(TypeError, match=said):
         effective_permissions(who, **{name: loaded(kind, {}) for name, kind in objects.items()})
+
+
+@pytest.mark.parametrize(
+    ("who", "given", "said"),
+    [
+        (None, {}, r"client\.me\(\)\.principals.* not NoneType"),
+        ([], {"bucket": "b"}, "bucket= takes a Bucket that was read.* not str"),
+        ([], {"collection": Bucket(id="b")}, "collection= takes a Collection .* not Bucket"),
+        ([], {"record": Record}, "record= takes a Record "),
+        ([], {"groups": ["staff"]}, "groups= takes a Group .* not str"),
+    ],
+)
+def test_what_is_not_given_as_it_should_be_is_a_type_error_that_says_what_to_give(
+    who: Any, given: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(TypeError, match=said):
+        effective_permissions(who, **{"bucket": loaded("bucket", {}), **given})

@@ -149,6 +149,19 @@ def test_a_handle_was_not_read_and_is_not_checked(kinto: Client, wire: Wire) -> 
     assert not collection.dirty
 
 
+async def test_what_nobody_read_was_not_deleted_since(kinto: Client, opened: Opened) -> None:
+    async with opened(kinto.url) as client:
+        nowhere = client.bucket("todo").collection("nope")
+        with pytest.raises(NotFoundError) as caught:
+            await told(nowhere.aresign() if isinstance(client, AsyncClient) else nowhere.resign())
+        assert caught.value.errno == 110
+        assert "since it was read" not in str(caught.value)
+        gone = kinto.bucket("todo").collections.get("tasks")
+        kinto.bucket("todo").collections.delete("tasks")
+        with pytest.raises(NotFoundError, match="deleted since it was read"):
+            gone.resign()
+
+
 def test_an_etag_of_elsewhere_says_nothing_here(kinto: Client, wire: Wire) -> None:
     kinto.bucket("other").save()
     kinto.bucket("other").collection("tasks").save()

@@ -36,6 +36,7 @@ from kinto_models import (
     UserAccount,
     col,
     edit,
+    key,
 )
 from kinto_models.models.stored import state_of
 from tests.conftest import Serve, Wire
@@ -112,8 +113,11 @@ async def test_others_see_only_themselves(url: str, opened: Opened) -> None:
         assert [account.id for account in await told(bob.accounts.find().all())] == ["bob"]
         with pytest.raises(ForbiddenError, match=r"403 \(errno 121\): This user cannot access this resource\.$"):
             await told(bob.accounts.get("alice"))
-        with pytest.raises(InvalidRequestError, match="do not match"):
+        said = r"do not match\.; .*client\.clone\(auth=None\)"
+        with pytest.raises(InvalidRequestError, match=said):
             await told(bob.accounts.sign_up("mallory", "pw"))
+        with pytest.raises(InvalidRequestError, match=said):
+            await told(bob.accounts.create(UserAccount(id="mallory", password=SecretStr("pw"))))
     async with opened(url) as nobody:
         with pytest.raises(UnauthorizedError):
             await told(nobody.accounts.find().all())
@@ -306,6 +310,16 @@ def test_a_password_is_no_condition() -> None:
     ):
         with pytest.raises(QueryError, match="would stand in the address"):
             wrong()
+
+
+async def test_a_password_is_no_condition_by_another_name_either(url: str, opened: Opened) -> None:
+    async with opened(url, auth=ALICE) as admin:
+        for accounts in (admin.accounts, admin.accounts.of(Member), admin.repository(UserAccount)):
+            for wrong in (key("password") == "pw-carol", key("password").like("$2b*"), key("password").exists()):
+                with pytest.raises(QueryError, match="would stand in the address") as caught:
+                    accounts.find(key("colour") == "red", wrong)
+                assert "pw-carol" not in str(caught.value)
+        assert await told(admin.accounts.find(key("passwords") == "none").all()) == []
 
 
 def test_an_unsaved_password_shows_nowhere() -> None:

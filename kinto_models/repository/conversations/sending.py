@@ -35,7 +35,8 @@ def patched(  # noqa: PLR0913  # what is sent, under which condition, and what o
     except ConflictError as error:
         raise mapper.conflict(error, draft.obj) from None
     except NotFoundError as error:
-        raise (_gone(error) if error.errno == NO_OBJECT else error) from None
+        was_read = error.errno == NO_OBJECT and mapper.knows(draft.obj)
+        raise (_gone(error) if was_read else error) from None
 
 
 def unchanged(obj: Stored, *, force: bool) -> int | None:
