@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import getpass
+import sys
 import warnings
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from typing_extensions import Self
 
 from kinto_models.errors import NoClientError
 from kinto_models.protocol.words import plain
 from kinto_models.transports.address import Address
+
+if TYPE_CHECKING:
+    from kinto_models.transports.browser import BrowserOAuth
 
 __all__ = ["Credentials", "ServerAddress", "Variable"]
 
@@ -41,32 +45,38 @@ _SCHEMES: Final = ("basic", "bearer", "token")
 
 
 class Credentials:
-    """What ``--auth`` was given: a user and a password, a user alone, or a scheme and a token.
+    """What ``--auth`` was given: a user and a password, a user alone, a scheme and a token, or the browser.
 
     Parameters:
-        text: ``user:password``, ``user`` or ``Bearer token``. Which it is, its first word says: a token may have
-            colons, a password spaces.
+        text: ``user:password``, ``user`` or ``Bearer token``; or ``browser``, or ``browser provider``. Which it is, its
+            first word says: a token may have colons, a password spaces.
 
     Attributes:
         variable: the environment variable that it comes from, or None.
 
     Raises:
-        ValueError: a scheme without a token, such as where the quotes were forgotten.
+        ValueError: nothing; or a scheme without a token, such as where the quotes were forgotten.
     """
 
     def __init__(self, text: str) -> None:
+        if not text.strip():
+            raise ValueError("it is empty: USER:PASSWORD, or USER, or 'Bearer TOKEN', or browser")
         if text.strip().lower() in _SCHEMES:
             raise ValueError("a token is written after its scheme, in quotes: 'Bearer TOKEN'")
         self.variable: str | None = text.name if isinstance(text, Variable) else None
         self._text = text.content if isinstance(text, Variable) else text
 
-    def known(self) -> str:
+    def known(self) -> str | BrowserOAuth:
         """What a client takes as ``auth``, once the password is known: asked for on the terminal, not echoed.
 
         Raises:
             NoClientError: no password was given, and there is nobody to ask.
         """
-        first = self._text.partition(" ")[0]
+        first, _, rest = self._text.partition(" ")
+        if first == "browser":
+            from kinto_models.transports.browser import BrowserOAuth  # few sign in by one
+
+            return BrowserOAuth(rest.strip() or None)
         if ":" in first or first != self._text:
             return self._text
         return f"{self._text}:{_asked(self._text)}"
@@ -81,7 +91,13 @@ def _asked(user: str) -> str:
             # Python would read it all the same, and show what is typed.
             warnings.simplefilter("error", getpass.GetPassWarning)
             return getpass.getpass(f"Password of {plain(user)}: ")
-    except (getpass.GetPassWarning, EOFError):
+    except KeyboardInterrupt:
+        sys.stderr.write("\n")  # the prompt stands there still
+        raise
+    except EOFError:
+        sys.stderr.write("\n")
+        raise NoClientError(f"no password was typed for {plain(user)}") from None
+    except getpass.GetPassWarning:
         raise NoClientError(
             f"there is no password for {plain(user)}, and no terminal to ask for it: give it as USER:PASSWORD"
         ) from None

@@ -117,7 +117,8 @@ _TABLE: Final = (
     Option(
         "auth",
         ("-a", "--auth"),
-        "USER:PASSWORD; or USER, and the password is asked for; or 'Bearer TOKEN', quoted. "
+        "USER:PASSWORD; or USER, and the password is asked for; "
+        "or 'Bearer TOKEN', quoted; or browser, to sign in by it. "
         "What stands in the environment is sent to the server of the environment only",
         metavar="CREDENTIALS",
         parse=Credentials,

@@ -19,23 +19,13 @@ from rich.highlighter import JSONHighlighter
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Screen", "as_json", "cell", "columns", "compact", "moment", "shown"]
+from kinto_models.cli.lines import shown
 
-_JOINERS: Final = "\u00a0\u200c\u200d\u3000"
-"""Neither letters nor harmful: spaces, and what words and emoji are put together with."""
+__all__ = ["Screen", "as_json", "cell", "columns", "compact", "moment"]
+
 _BEYOND_ASCII: Final = re.compile(r"[^\x20-\x7e\n]")
 _WIDE: Final = 10_000
 """Columns of what is no terminal: there, lines are broken by whoever reads them."""
-
-
-def shown(text: object) -> str:
-    """Any text in one line that a terminal can be given."""
-    line = str(text)
-    if line.isprintable():
-        return line
-    return "".join(
-        each if each.isprintable() or each in _JOINERS else each.encode("unicode_escape").decode() for each in line
-    )
 
 
 def compact(value: Any) -> str:

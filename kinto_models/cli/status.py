@@ -1,19 +1,18 @@
-"""What a command exits with, and what it says when it cannot do what it was asked."""
+"""What commands and scripts exit with, and what they say when they cannot do what they were asked."""
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import traceback
-import warnings
-from collections.abc import Generator
+from argparse import Namespace
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import Any, Final
+from typing import Final
 
-import typer
-
-from kinto_models.cli.screen import Screen
+from kinto_models.cli.lines import shown
 from kinto_models.errors import (
     BackoffError,
     BatchError,
@@ -21,6 +20,7 @@ from kinto_models.errors import (
     ForbiddenError,
     InvalidIdError,
     KintoError,
+    LoginError,
     MissingExtraError,
     NoClientError,
     NoResultError,
@@ -32,7 +32,7 @@ from kinto_models.errors import (
     UnauthorizedError,
 )
 
-__all__ = ["Status", "status_of", "told"]
+__all__ = ["Status", "ended", "exit_status", "status_of"]
 
 
 class Status(IntEnum):
@@ -51,7 +51,7 @@ class Status(IntEnum):
 
 _BY_ERROR: Final = (
     ((NotFoundError, NoResultError), Status.NOT_FOUND),
-    ((UnauthorizedError, ForbiddenError), Status.NOT_ALLOWED),
+    ((UnauthorizedError, ForbiddenError, LoginError), Status.NOT_ALLOWED),
     ((ServerError, TransportError, TooManyRequestsError, BackoffError, EndOfLifeError), Status.UNREACHABLE),
     ((NoClientError, InvalidIdError, QueryError, MissingExtraError), Status.USAGE),
     ((BatchError,), Status.PARTLY),
@@ -63,7 +63,7 @@ def status_of(error: Exception) -> Status:
     return next((status for kinds, status in _BY_ERROR if isinstance(error, kinds)), Status.FAILED)
 
 
-def explained(error: Exception) -> str:
+def _explained(error: Exception) -> str:
     """What to say of an error: its message, and what Kinto leaves out of it."""
     if isinstance(error, UnauthorizedError):  # which it answers to a wrong password as to none: "Please authenticate"
         return f"{error} (without credentials, or the user or the password is wrong: see --auth)"
@@ -71,32 +71,46 @@ def explained(error: Exception) -> str:
 
 
 @contextmanager
-def told(screen: Screen, *, debug: bool) -> Generator[None, None, None]:
-    """Ends the program with the status of what goes wrong in the block, and says it in one line.
+def exit_status(args: Namespace | None = None) -> Generator[None, None, None]:
+    """Ends a script with a status of the command ``kinto-models`` where something goes wrong in the block, and says in
+    one line on stderr what, without a traceback. A decorator too: ``@exit_status()``.
+
+    It is for errors of this library and of the operating system, Ctrl-C, and a reader of stdout that went away. Others
+    are mistakes in the script, and keep their traceback.
 
     Parameters:
-        screen: where to.
+        args: what a parser with ``add_options()`` gave: with ``-D`` a traceback is shown as well.
+
+    Raises:
+        SystemExit: with a ``Status``.
+    """
+    with ended(_said, debug=getattr(args, "verbosity", None) == logging.DEBUG):
+        yield
+
+
+@contextmanager
+def ended(say: Callable[[str], None], *, debug: bool) -> Generator[None, None, None]:
+    """The same.
+
+    Parameters:
+        say: takes the line.
         debug: show where in the code it was as well.
     """
-    with warnings.catch_warnings():
-        warnings.showwarning = _noted(screen)
-        try:
-            yield
-        except BrokenPipeError:  # such as of "| head", which has read enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to be flushed at the end
-            raise typer.Exit(Status.PIPE) from None
-        except KeyboardInterrupt:
-            screen.fail("interrupted")
-            raise typer.Exit(Status.INTERRUPTED) from None
-        except (KintoError, OSError) as error:
-            if debug:
-                traceback.print_exc()
-            screen.fail(explained(error))
-            raise typer.Exit(status_of(error)) from None
+    try:
+        yield
+        sys.stdout.flush()  # so that a pipe that is closed is met here
+    except BrokenPipeError:  # such as of "| head", which has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to be flushed at the end
+        raise SystemExit(Status.PIPE) from None
+    except KeyboardInterrupt:
+        say("interrupted")
+        raise SystemExit(Status.INTERRUPTED) from None
+    except (KintoError, OSError) as error:
+        if debug:
+            traceback.print_exc()
+        say(_explained(error))
+        raise SystemExit(status_of(error)) from None
 
 
-def _noted(screen: Screen) -> Any:
-    def show(message: Warning | str, *_: object, **__: object) -> None:
-        screen.note(f"warning: {message}", "yellow")
-
-    return show
+def _said(text: str) -> None:
+    sys.stderr.write(f"error: {shown(text)}\n")

@@ -13,21 +13,22 @@ from pathlib import Path
 import pytest
 
 from kinto_models import Client, Record, __version__
-from kinto_models.cli.screen import as_json, shown
+from kinto_models.cli.lines import shown
+from kinto_models.cli.screen import as_json
 from kinto_models.cli.status import Status
 from tests.cli.conftest import HOSTILE, Command, record
 from tests.cli.terminal import COMMAND, environment, on_a_terminal
 from tests.loopback import Loopback
 
 
-def started(*typed: str, url: str, auth: str = "alice:s3cret") -> subprocess.Popen[str]:
+def started(*typed: str, url: str, auth: str = "alice:s3cret", **variables: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*COMMAND, *typed],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         encoding="utf-8",
-        env=environment(KINTO_SERVER=url, KINTO_AUTH=auth, NO_COLOR="1"),
+        env=environment(KINTO_SERVER=url, KINTO_AUTH=auth, NO_COLOR="1", **variables),
     )
 
 
@@ -199,8 +200,8 @@ def test_an_output_without_the_letters_gets_them_written_out(blog: str) -> None:
 def test_a_pipe_that_is_closed_is_no_error(kinto: Client) -> None:
     records = kinto.bucket("todo").collection("tasks").records(Record)
     records.create_many([record(id=f"r{n}", text="x" * 130) for n in range(800)])
-    for how in (["--json"], ["--limit", "800"]):
-        with started("get", "todo/tasks/", *how, url=kinto.url) as reading:
+    for how, unbuffered in (["--json"], ""), (["--limit", "800"], ""), (["--limit", "800"], "1"):
+        with started("get", "todo/tasks/", *how, url=kinto.url, PYTHONUNBUFFERED=unbuffered) as reading:
             assert reading.stdout is not None
             assert reading.stderr is not None
             reading.stdout.readline()

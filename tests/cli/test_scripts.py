@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import json
 import logging
 import os
 import re
@@ -20,15 +21,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from kinto_models import BearerToken, Client, NoClientError, Record, connect
-from kinto_models.cli import add_options, async_client_from, client_from, setup_logging
+from kinto_models import (
+    BearerToken,
+    Client,
+    LoginError,
+    MissingCapabilityError,
+    NoClientError,
+    NotFoundError,
+    Record,
+    connect,
+)
+from kinto_models.cli import Status, add_options, async_client_from, client_from, exit_status, setup_logging
 from kinto_models.cli.credentials import Credentials
 from kinto_models.cli.options import usual
 from kinto_models.cli.typer import with_options
 from kinto_models.embedded import EmbeddedServer
 from kinto_models.models import binding
 from kinto_models.transports.auth import BasicAuth
-from tests.cli.terminal import on_a_terminal
+from tests.cli.terminal import COMMAND, on_a_terminal
+from tests.loopback import Loopback
 
 SERVER = "http://127.0.0.1:9/v1"
 ENVIRONMENT = {
@@ -222,6 +233,25 @@ def test_credentials_are_read_by_their_first_word(parse: Any, typed: str, expect
     assert header(client_from(parse("-s", SERVER, "-a", typed))) == expected.header
 
 
+def test_credentials_that_are_empty_are_none_at_all(parse: Any) -> None:
+    with pytest.raises(Refused, match="USER:PASSWORD"):
+        parse("-s", SERVER, "-a", "")
+
+
+def test_a_browser_is_asked_for_by_its_name(parse: Any, loopback: Loopback) -> None:
+    google = {"name": "google", "auth_path": "/openid/google/login"}
+    loopback.answers(body=json.dumps({"capabilities": {"openid": {"providers": [google]}}}).encode())
+    with (
+        client_from(parse("-s", loopback.url, "-a", "browser corp")) as client,
+        pytest.raises(MissingCapabilityError, match="no OpenID provider 'corp', but 'google'"),
+    ):
+        client.buckets.count()
+    loopback.answers(body=b'{"capabilities": {}}')
+    with client_from(parse("-s", loopback.url, "-a", "browser")) as client, pytest.raises(MissingCapabilityError):
+        client.buckets.count()
+    assert header(client_from(parse("-s", SERVER, "-a", "browser:pw"))) == BasicAuth("browser", "pw").header
+
+
 def test_a_token_whose_quotes_were_forgotten_is_not_taken_for_a_user(parse: Any) -> None:
     with pytest.raises(Refused, match="Bearer TOKEN") as refused:
         parse("-s", SERVER, "-a", "Bearer", "hidden")
@@ -396,6 +426,20 @@ def test_a_password_is_asked_for_and_not_echoed(server: EmbeddedServer) -> None:
     assert "s3cret" not in seen
 
 
+@pytest.mark.parametrize(
+    ("typed", "status", "said"),
+    [
+        ("\x04", Status.USAGE, "Password of alice: \r\nerror: no password was typed for alice\r\n"),
+        ("\x03", Status.INTERRUPTED, "Password of alice: \r\nerror: interrupted\r\n"),
+    ],
+)
+def test_who_types_no_password_is_told_so_on_a_line_of_its_own(typed: str, status: Status, said: str) -> None:
+    command = (*COMMAND, "ls", "-s", SERVER, "-a", "alice")
+    variables = {"NO_COLOR": "1", "TERM": "dumb"}
+    seen = on_a_terminal(*command, typed=typed, after="Password of alice: ", variables=variables)
+    assert seen == (status, said)
+
+
 def test_where_nobody_can_be_asked_nothing_is_read(server: EmbeddedServer) -> None:
     done = subprocess.run(
         [sys.executable, "-c", ASKING, "-s", server.url, "-a", "alice"],
@@ -413,7 +457,7 @@ def test_where_nobody_can_be_asked_nothing_is_read(server: EmbeddedServer) -> No
 def test_the_helpers_need_neither_typer_nor_rich() -> None:
     program = (
         "import sys; sys.modules['rich'] = sys.modules['typer'] = None\n"
-        "from kinto_models.cli import add_options, async_client_from, client_from, setup_logging\n"
+        "from kinto_models.cli import Status, add_options, async_client_from, client_from, exit_status, setup_logging\n"
         "import kinto_models\n"
         "try:\n"
         "    import kinto_models.cli.typer\n"
@@ -423,6 +467,48 @@ def test_the_helpers_need_neither_typer_nor_rich() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
     assert done.stdout == 'this needs typer: pip install "kinto-models[cli]"\n'
     assert done.stderr == ""
+
+
+def ends(error: BaseException, capsys: pytest.CaptureFixture[str], *typed: str) -> tuple[object, str]:
+    """The status that a script ends with, and what it says."""
+    with pytest.raises(SystemExit) as ended, exit_status(by_argparse("-s", SERVER, *typed)):
+        raise error
+    return ended.value.code, capsys.readouterr().err
+
+
+def test_an_error_of_a_script_is_a_status_and_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ends(NotFoundError("no \x1b[31mtasks"), capsys) == (Status.NOT_FOUND, "error: no \\x1b[31mtasks\n")
+    assert ends(FileNotFoundError(2, "No such file", "x"), capsys)[0] == Status.FAILED
+    assert ends(LoginError("nobody signed in"), capsys)[0] == Status.NOT_ALLOWED
+    assert ends(KeyboardInterrupt(), capsys) == (Status.INTERRUPTED, "error: interrupted\n")
+
+
+def test_its_traceback_is_only_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    status, said = ends(NotFoundError("no tasks"), capsys, "-D")
+    assert status == Status.NOT_FOUND
+    assert said.startswith("Traceback")
+    assert said.endswith("\nerror: no tasks\n")
+
+
+def test_a_wrong_password_of_a_script_is_said_to_be_one(
+    server: EmbeddedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @exit_status()
+    def script() -> None:
+        with client_from(by_argparse("-s", server.url, "-a", "alice:wrong")) as client:
+            client.buckets.count()
+
+    with pytest.raises(SystemExit) as ended:
+        script()
+    assert ended.value.code == Status.NOT_ALLOWED
+    assert "the user or the password is wrong" in capsys.readouterr().err
+
+
+def test_a_mistake_in_a_script_and_its_own_status_stay_what_they_are() -> None:
+    with pytest.raises(ValueError, match="mistake"), exit_status():
+        raise ValueError("a mistake")
+    with pytest.raises(SystemExit, match="6"), exit_status():
+        sys.exit(Status.PARTLY)
 
 
 @given(st.text(), st.text())

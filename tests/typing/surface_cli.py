@@ -12,7 +12,15 @@ from collections.abc import Callable
 from typing_extensions import assert_type
 
 from kinto_models import AsyncClient, Client, Progress
-from kinto_models.cli import add_options, async_client_from, client_from, progress_bar, setup_logging
+from kinto_models.cli import (
+    Status,
+    add_options,
+    async_client_from,
+    client_from,
+    exit_status,
+    progress_bar,
+    setup_logging,
+)
 from kinto_models.cli.typer import with_options
 
 
@@ -21,6 +29,9 @@ def helpers(parser: ArgumentParser, args: Namespace) -> None:
     assert_type(client_from(args, prefix="from", headers={"X-Script": "1"}), Client)
     assert_type(async_client_from(args), AsyncClient)
     assert_type(setup_logging(args, "script"), None)
+    with exit_status(args) as nothing:
+        assert_type(nothing, None)
+    assert_type(Status(6), Status)
 
 
 def command() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from argparse import Namespace
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from rich.console import RenderableType
 from kinto_models.cli.options import Option, usual
 from kinto_models.cli.screen import Screen
 from kinto_models.cli.scripts import client_from, setup_logging
-from kinto_models.cli.status import Status, told
+from kinto_models.cli.status import Status, ended
 from kinto_models.cli.typer import with_these
 from kinto_models.client import Client
 from kinto_models.errors import KintoError
@@ -145,14 +146,23 @@ def command(
         def called(args: Namespace, **values: Any) -> None:
             setup_logging(args, "kinto_models")
             run = Run(args)
-            with told(run.screen, debug=args.verbosity == logging.DEBUG):
+            with _warnings_on(run.screen), ended(run.screen.fail, debug=args.verbosity == logging.DEBUG):
                 call(run, **values)
-                run.screen.out.file.flush()  # so that a pipe that is closed is met here
 
         documented: Callable[..., None] = wraps(call)(called)
         return of.command(name)(with_these(options)(documented))
 
     return decorate
+
+
+@contextmanager
+def _warnings_on(screen: Screen) -> Generator[None, None, None]:
+    def show(message: Warning | str, *_: object, **__: object) -> None:
+        screen.note(f"warning: {message}", "yellow")
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
 
 
 @contextmanager

@@ -12,8 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from kinto_models.cli.commands.base import Limit, Run, command, typed
+from kinto_models.cli.lines import shown
 from kinto_models.cli.places import ANY_ID, place_of
-from kinto_models.cli.screen import cell, columns, compact, moment, shown
+from kinto_models.cli.screen import cell, columns, compact, moment
 from kinto_models.cli.times import Since, timestamp_of
 from kinto_models.client import Client
 from kinto_models.models.expressions import Condition, key

@@ -9,8 +9,9 @@ import typer
 from rich.text import Text
 
 from kinto_models.cli.commands.base import Limit, Run, command, typed
+from kinto_models.cli.lines import shown
 from kinto_models.cli.places import short, spot_of
-from kinto_models.cli.screen import cell, columns, compact, shown
+from kinto_models.cli.screen import cell, columns, compact
 from kinto_models.cli.times import Before, Since, timestamp_of
 from kinto_models.models.history import HistoryEntry
 from kinto_models.models.resource import Resource

@@ -6,7 +6,8 @@ from rich.table import Table
 from rich.text import Text
 
 from kinto_models.cli.commands.base import Run, command
-from kinto_models.cli.screen import cell, columns, compact, shown
+from kinto_models.cli.lines import shown
+from kinto_models.cli.screen import cell, columns, compact
 from kinto_models.models.server import ServerInfo
 
 __all__ = ["info"]

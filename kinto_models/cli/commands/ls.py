@@ -12,8 +12,8 @@ from rich.text import Text
 from rich.tree import Tree
 
 from kinto_models.cli.commands.base import Run, command, typed
+from kinto_models.cli.lines import shown
 from kinto_models.cli.places import Spot, spot_of
-from kinto_models.cli.screen import shown
 from kinto_models.client import Client
 from kinto_models.errors import BatchError, ForbiddenError, NotFoundError, NotSentError, UnauthorizedError
 from kinto_models.models.collection import Collection

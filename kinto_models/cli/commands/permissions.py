@@ -8,8 +8,9 @@ import typer
 from rich.text import Text
 
 from kinto_models.cli.commands.base import Limit, Run, command
+from kinto_models.cli.lines import shown
 from kinto_models.cli.places import short
-from kinto_models.cli.screen import cell, columns, shown
+from kinto_models.cli.screen import cell, columns
 from kinto_models.models.entries import PermissionEntry
 
 __all__ = ["permissions"]

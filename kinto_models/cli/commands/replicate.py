@@ -13,10 +13,10 @@ import typer
 from rich.text import Text
 
 from kinto_models.cli.commands.base import ONE_SERVER, Run, command, typed, usage
+from kinto_models.cli.lines import shown
 from kinto_models.cli.options import Option, usual
 from kinto_models.cli.places import Spot, spot_of
 from kinto_models.cli.progress import progress_bar
-from kinto_models.cli.screen import shown
 from kinto_models.cli.status import Status
 from kinto_models.cli.times import timestamp_of
 from kinto_models.client import Client
