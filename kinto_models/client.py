@@ -231,9 +231,17 @@ class Client(_Face):
         ahead = connection.sign is None or renews
         rehearsal = _rehearsal(connection) if dry_run else None
         super().__init__(
-            Runner(transport, policy, light=light_answers, renews=renews, ahead=ahead, rehearsal=rehearsal), told
+            Runner(
+                transport,
+                policy,
+                light=light_answers,
+                renews=renews,
+                ahead=ahead,
+                signed=connection.has_credentials,
+                rehearsal=rehearsal,
+            ),
+            told,
         )
-        self._signed = connection.has_credentials
 
     def repository(self, model: type[R], *, bucket: str | None = None, collection: str | None = None) -> Repository[R]:
         """The objects of a class, where the class says or in another bucket or collection. Does no I/O.
@@ -290,7 +298,7 @@ class Client(_Face):
         """
         from kinto_models.services.accounts import me
 
-        return self._runner.converse(me(self._runner.facts, signed=self._signed))
+        return self._runner.converse(me(self._runner.facts, signed=self._runner.signed))
 
     def permissions(self) -> Finder[PermissionEntry]:
         """What the client's user may do where, as a query of ``PermissionEntry``. Nothing is sent yet.
@@ -395,8 +403,17 @@ class AsyncClient(_Face):
         transport, policy = async_renewing(connection, AiohttpTransport), RetryPolicy.of(retry)
         renews = isinstance(connection.sign, Renewing)
         rehearsal = _rehearsal(connection) if dry_run else None
-        super().__init__(AsyncRunner(transport, policy, light=light_answers, renews=renews, rehearsal=rehearsal), told)
-        self._signed = connection.has_credentials
+        super().__init__(
+            AsyncRunner(
+                transport,
+                policy,
+                light=light_answers,
+                renews=renews,
+                signed=connection.has_credentials,
+                rehearsal=rehearsal,
+            ),
+            told,
+        )
 
     def repository(
         self, model: type[R], *, bucket: str | None = None, collection: str | None = None
@@ -455,7 +472,7 @@ class AsyncClient(_Face):
         """
         from kinto_models.services.accounts import me
 
-        return await self._runner.converse(me(self._runner.facts, signed=self._signed))
+        return await self._runner.converse(me(self._runner.facts, signed=self._runner.signed))
 
     def permissions(self) -> AsyncFinder[PermissionEntry]:
         """What the client's user may do where, as a query of ``PermissionEntry``. Nothing is sent yet.

@@ -88,7 +88,8 @@ def replicate(  # noqa: PLR0913  # each is an option
             origin's bucket become those of the destination's. Without, what is created gets the writer's own.
         since: read those records and groups only that changed after it, deletions included: ``timestamps`` of the
             result before, or milliseconds. Where the origin was flushed since, everything is compared.
-        delete: whether to delete what the origin has not.
+        delete: whether to delete what the origin has not. It is asked for each object; in a list that these credentials
+            may not read as a whole nothing is deleted, and the list is among the failures.
         dry_run: write nothing, and return what would be written, to be printed and applied.
         progress: called now and then.
 
@@ -96,6 +97,7 @@ def replicate(  # noqa: PLR0913  # each is an option
         TypeError: two kinds of things, or those of async clients, which ``areplicate()`` takes.
         ValueError: both are the same.
         NotFoundError: the origin does not exist, or what the destination would be in.
+        UnauthorizedError: a server does not know the credentials of its client.
         KintoError: the origin cannot be read, or a server cannot be reached.
     """
     pair = pair_of(origin, destination, awaited=False)

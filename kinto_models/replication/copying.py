@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from kinto_models.errors import ForbiddenError, KintoError
+from kinto_models.errors import ForbiddenError, KintoError, UnauthorizedError
 from kinto_models.models.changes import ChangeSet
 from kinto_models.models.interface import Page
 from kinto_models.models.options import Kind
-from kinto_models.models.outcomes import Progress
+from kinto_models.models.outcomes import Outcome, Progress
 from kinto_models.protocol.messages import Conversation, Stream, drain
 from kinto_models.replication.driving import Flow, at, following
 from kinto_models.replication.places import Copy, Pair, Place
@@ -21,6 +21,7 @@ from kinto_models.replication.plans import PlannedList, ReplicationPlan, result_
 from kinto_models.replication.results import ReplicationResult
 from kinto_models.replication.writing import Granted, Tally, Write, compared, deletion, fetched
 from kinto_models.repository.conversations import changes, reads
+from kinto_models.services.accounts import me
 
 __all__ = ["copied"]
 
@@ -32,6 +33,7 @@ _INSIDE: Final[dict[Kind, tuple[Kind, ...]]] = {
 }
 """What is in an object: groups first, because permissions name them."""
 
+_HIDDEN: Final = (ForbiddenError, UnauthorizedError)
 _PART: Final = 1_000
 """Objects to deal with at a time."""
 
@@ -46,10 +48,13 @@ def copied(  # noqa: PLR0913  # see replicate()
     progress: Callable[[Progress], None] | None,
 ) -> Flow[ReplicationResult | ReplicationPlan]:
     """Replicates a pair; see ``replicate()``."""
-    copying = _Copying(Tally(progress), since, delete=delete, dry_run=dry_run)
     origin, destination = pair.origin, pair.destination
+    for place in (origin, destination):
+        if place.runner.signed:  # what is shown to a stranger is not what was meant
+            yield from at(place, me(place.mapper.facts, signed=True))
     one, other = pair.ids or (None, None)
     here, there = (yield from _bucket(origin, one)), (yield from _bucket(destination, other))
+    copying = _Copying(Tally(progress), since, here, delete=delete, dry_run=dry_run)
     if permissions:
         copying.renaming = _Renaming(here, there, (yield from _writer(destination)))
     if one is None or other is None:
@@ -110,11 +115,14 @@ class _Copying:
         renaming: of principals, or None where permissions are left alone.
     """
 
-    def __init__(self, tally: Tally, since: int | Mapping[str, int] | None, *, delete: bool, dry_run: bool) -> None:
+    def __init__(
+        self, tally: Tally, since: int | Mapping[str, int] | None, bucket: str, *, delete: bool, dry_run: bool
+    ) -> None:
         self.tally = tally
         self.lists: list[PlannedList] = []
         self.renaming: _Renaming | None = None
         self._since = since
+        self._bucket = bucket
         self._delete = delete
         self._dry_run = dry_run
 
@@ -181,9 +189,33 @@ class _Copying:
             seen.update((object_id, theirs is None) for object_id, theirs in known.items())
             yield from self._take(part, page, known, ask)
         if self._delete:
-            self.tally.expect(len(current))
-            yield from self._write(part, [deletion(destination, each) for each in current.values()])
+            there = yield from self._left(part, current)
+            seen.update(dict.fromkeys(there, False))
         return seen
+
+    def _left(self, part: PlannedList, left: Mapping[str, Copy]) -> Flow[list[str]]:
+        """Deletes what the origin has not, and tells what it has all the same.
+
+        That something is not listed is no proof: to whoever may not read all, Kinto lists what is shared with them, or
+        nothing. The answer that nothing has that id is: only who may read all gets it (``kinto.authorization``).
+        """
+        origin, ids = part._origin.under(self._bucket), list(left)
+        found: list[str] = []
+        self.tally.expect(len(ids))
+        for start in range(0, len(ids), _PART):
+            outcomes = yield from at(origin, fetched(origin, ids[start : start + _PART]))
+            hidden = next((each.error for each in outcomes.values() if isinstance(each.error, _HIDDEN)), None)
+            if hidden is not None:
+                self.tally.expect(start + 1 - len(ids))
+                self._hidden(part, hidden)
+                break
+            mine = self._told(part, outcomes)
+            there = [(each, left[object_id], object_id) for object_id, each in mine.items() if each is not None]
+            found += [object_id for _, _, object_id in there]
+            yield from self._settle(part, there)
+            gone = [deletion(part._destination, left[object_id]) for object_id, each in mine.items() if each is None]
+            yield from self._write(part, gone)
+        return found
 
     def _replay(self, part: PlannedList, found: ChangeSet[Copy]) -> Flow[None]:
         """What the origin tells of the time since."""
@@ -218,7 +250,9 @@ class _Copying:
 
     def _read(self, part: PlannedList, place: Place, ids: Sequence[str]) -> Flow[dict[str, Copy | None]]:
         """These objects, without those that cannot be read, which are failures."""
-        outcomes = yield from at(place, fetched(place, ids))
+        return self._told(part, (yield from at(place, fetched(place, ids))))
+
+    def _told(self, part: PlannedList, outcomes: Mapping[str, Outcome[Copy | None]]) -> dict[str, Copy | None]:
         found: dict[str, Copy | None] = {}
         for object_id, outcome in outcomes.items():
             if outcome.error is not None:
@@ -260,6 +294,16 @@ class _Copying:
         self.tally.failed(part._destination.uri(object_id), error)
         if lost:
             self.tally.lost.append(part._destination.uri(object_id))
+
+    def _hidden(self, part: PlannedList, error: ForbiddenError | UnauthorizedError) -> None:
+        part._failed = True
+        told = type(error)(
+            f"nothing was deleted here: who reads {part._origin.path} is not shown all of it, and what is not listed "
+            "may be there. Read with credentials that may read all, or keep what only the destination has: "
+            f"delete=False (--keep). The server said: {error}"
+        )
+        told.__dict__.update(error.__dict__)
+        self.tally.failed(part.destination, told)
 
 
 def _listed(place: Place) -> Conversation[dict[str, Copy]]:

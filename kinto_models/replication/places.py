@@ -78,6 +78,12 @@ class Place:
         bucket, collection = (object_id, None) if self.kind == "bucket" else (self.objects.bucket, object_id)
         return Place(type(self.objects)(self.runner, _COPIES[kind], bucket, collection))
 
+    def under(self, bucket: str) -> Place:
+        """The same list, that of the default bucket under its real id: there nothing is made by being asked for."""
+        if self.objects.bucket != "default":
+            return self
+        return Place(type(self.objects)(self.runner, self.objects.model, bucket, self.objects.collection))
+
     def all(self) -> Selection[Copy]:
         """All objects here, the latest change last."""
         return Selection[Copy](self.runner, self.mapper.place, self.objects, self.objects.model).sort("last_modified")

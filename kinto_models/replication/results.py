@@ -16,10 +16,10 @@ _SHOWN: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class ReplicationFailure:
-    """An object that is not as it is at the origin.
+    """An object that is not as it is at the origin, or a list that is not.
 
     Attributes:
-        uri: where it is to be, at the destination.
+        uri: where it is to be, at the destination; of a list, its path there.
         error: why it is not.
     """
 

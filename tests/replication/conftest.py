@@ -68,10 +68,11 @@ def run(request: pytest.FixtureRequest, origin: Client, destination: Client) -> 
         read: Callable[[Any], Any], write: Callable[[Any], Any] | None = None, to: str = destination.url, **options: Any
     ) -> Any:
         client_options = {"retry": options.pop("retry", 2)}
+        auth = options.pop("auth", ALICE)  # at the origin
         if request.param == "blocking":
-            with Client(origin.url, auth=ALICE) as here, Client(to, auth=BOB, **client_options) as there:
+            with Client(origin.url, auth=auth) as here, Client(to, auth=BOB, **client_options) as there:
                 return replicate(read(here), (write or read)(there), **options)
-        async with AsyncClient(origin.url, auth=ALICE) as here, AsyncClient(to, auth=BOB, **client_options) as there:
+        async with AsyncClient(origin.url, auth=auth) as here, AsyncClient(to, auth=BOB, **client_options) as there:
             return await areplicate(read(here), (write or read)(there), **options)
 
     return run

@@ -453,9 +453,9 @@ def test_what_did_not_change_is_not_read(origin: Client, destination: Client) ->
     wire, there = listened(origin), listened(destination)
     result = replicate(items(origin), items(destination), since=first.timestamps)
     assert counts(result) == (0, 1, 0, 0, 0)
-    assert len(wire.sent) == 1
+    assert len(wire.sent) == 2
     assert "_since" in wire.last.target
-    assert [request.line for request in there.sent] == [f"GET {_ITEMS}/i3", f"PUT {_ITEMS}/i3"]
+    assert [request.line for request in there.sent] == ["GET /", f"GET {_ITEMS}/i3", f"PUT {_ITEMS}/i3"]
 
 
 async def test_a_deletion_is_replayed_once(run: Replicate, origin: Client, destination: Client) -> None:
@@ -599,7 +599,7 @@ async def test_what_cannot_be_made_is_told_and_nothing_in_it_is_tried(
     wire = listened(origin)
     with Client(closed.url, auth=BOB) as client:
         replicate(shop(origin), shop(client))
-    assert [request.target for request in wire.sent] == ["/buckets/shop"]
+    assert [request.target for request in wire.sent] == ["/", "/buckets/shop"]
     result = await run(shop, to=closed.url)
     assert counts(result) == (0, 0, 0, 0, 1)
     assert result.failures[0].uri == "/buckets/shop"

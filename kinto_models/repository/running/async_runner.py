@@ -47,6 +47,7 @@ class AsyncRunner:
         policy: when to send again.
         light: whether answers are to leave out what the client knows.
         renews: whether the transport gets other credentials where the server refuses a request.
+        signed: whether requests carry credentials.
         rehearsal: carries out writes in a dry run.
         sleep: waits for a number of seconds.
     """
@@ -58,6 +59,7 @@ class AsyncRunner:
         *,
         light: bool = False,
         renews: bool = False,
+        signed: bool = False,
         rehearsal: Rehearsal | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -67,6 +69,7 @@ class AsyncRunner:
         self.light: bool = light
         self.pacing: Pacing = Pacing(policy, time.monotonic, random.random, renews=renews)
         self.rehearsal: Rehearsal | None = rehearsal
+        self.signed: bool = signed
         self._sleep = sleep
 
     async def run(self, operation: Operation[T]) -> T:

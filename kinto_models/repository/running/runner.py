@@ -51,6 +51,7 @@ class Runner:
         light: whether answers are to leave out what the client knows.
         renews: whether the transport gets other credentials where the server refuses a request.
         ahead: whether requests may be sent by another thread than the caller's.
+        signed: whether requests carry credentials.
         rehearsal: carries out writes in a dry run.
         sleep: waits for a number of seconds.
     """
@@ -63,6 +64,7 @@ class Runner:
         light: bool = False,
         renews: bool = False,
         ahead: bool = True,
+        signed: bool = False,
         rehearsal: Rehearsal | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -72,6 +74,7 @@ class Runner:
         self.light: bool = light
         self.pacing: Pacing = Pacing(policy, time.monotonic, random.random, renews=renews)
         self.rehearsal: Rehearsal | None = rehearsal
+        self.signed: bool = signed
         self._ahead = ahead
         self._sleep = sleep
 
