@@ -31,7 +31,7 @@ class Historic(Resource):
     def revert(self, to: HistoryEntry[Stored] | int | datetime) -> SaveResult:
         """Brings the object's data back to what they were, as ``save()`` writes: if nobody changed it since it was
         read. One that was deleted is created again. Unsaved changes of fields are dropped; permissions stay as they
-        are.
+        are, and so do fields that a class with ``unknown="ignore"`` does not declare.
 
         Parameters:
             to: an entry of its history; or a timestamp in milliseconds, or a datetime with a timezone, for the state
