@@ -149,8 +149,12 @@ class _Both(Generic[R]):
             return wire not in self.mine and wire not in self.theirs  # as what the class excludes
         if same(self.mine[wire], self.theirs[wire]):
             return True
-        name = self.names.get(wire, wire)
-        return _same_but_for_order(getattr(self.obj, name, None), getattr(self.told, name, None))
+        return _same_but_for_order(self._value(self.obj, wire), self._value(self.told, wire))
+
+    def _value(self, obj: R, wire: str) -> Any:
+        # No attribute: pydantic's classes have some, such as schema and copy, that hide a field which none declares.
+        name = self.names.get(wire)
+        return (obj.__pydantic_extra__ or {}).get(wire) if name is None else vars(obj).get(name)
 
     def made_anew(self, wire: str, *, stored: bool) -> bool:
         """Whether this is the default of a field that the server lacks: a default such as the time differs each time

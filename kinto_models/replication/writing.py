@@ -87,7 +87,7 @@ def compared(place: Place, mine: Copy, theirs: Copy | None, granted: Granted | N
         _grant(wanted, granted)
     changed = changes_of(wanted).names if differs else frozenset[str]()
     changed |= {"permissions"} if wanted.permissions.changed else frozenset()
-    return Write(place, wanted, "update", changed) if changed else None
+    return Write(place, wanted, "update", changed) if differs or changed else None
 
 
 def _alike(a: Any, b: Any) -> bool:

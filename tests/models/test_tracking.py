@@ -112,6 +112,15 @@ def test_json_types_are_told_apart(before: Any, after: Any) -> None:
     assert not same(before, after)
 
 
+@pytest.mark.parametrize("name", ["schema", "copy", "json", "dict", "model_config", "permissions", "saved", "etag"])
+def test_an_undeclared_field_that_is_called_as_something_of_the_class_is_a_field(name: str) -> None:
+    task = loaded(**{name: {"a": 1}})
+    assert not task.dirty
+    assert task.model_extra is not None
+    task.model_extra[name] = {"a": 2}
+    assert changes_of(task).written == {name: {"a": 2}}
+
+
 def test_the_order_of_keys_is_no_change() -> None:
     task = loaded(anything={"a": 1, "b": 2})
     task.anything = {"b": 2, "a": 1}

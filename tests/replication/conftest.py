@@ -90,7 +90,7 @@ def stored(client: Client, bucket: str = "shop", *, permissions: bool = False) -
     """All that is in a bucket, by path below it, as it is stored; without timestamps."""
 
     def told(path: str) -> Any:
-        return client._runner.run(_get(f"/buckets/{bucket}{path}"))
+        return client._runner.run(get(f"/buckets/{bucket}{path}"))
 
     def one(path: str) -> Any:
         found = told(path)
@@ -111,9 +111,17 @@ def stored(client: Client, bucket: str = "shop", *, permissions: bool = False) -
     return everything
 
 
-def _get(target: str) -> Operation[Any]:
+def get(target: str) -> Operation[Any]:
+    """Reads what is stored."""
+
     def decode(response: Response) -> Any:
         assert response.status == 200, response
         return json.loads(response.body)
 
     return Operation(Request("GET", target), decode)
+
+
+def put(target: str, data: dict[str, Any]) -> Operation[Any]:
+    """Writes what no class declares."""
+    request = Request("PUT", target, {"Content-Type": "application/json"}, json.dumps({"data": data}).encode())
+    return Operation(request, lambda response: response.status)

@@ -31,7 +31,7 @@ from kinto_models.protocol.messages import Request, Response
 from kinto_models.replication import ReplicationFailure, ReplicationResult, replicate
 from tests.conftest import Serve, Wire
 from tests.faults import Bench, Cut
-from tests.replication.conftest import ALICE, BOB, AnyDots, Item, Replicate, item, items, shop, stored
+from tests.replication.conftest import ALICE, BOB, AnyDots, Item, Replicate, get, item, items, put, shop, stored
 
 _ITEMS: Final = "/buckets/shop/collections/items/records"
 
@@ -119,6 +119,53 @@ async def test_a_float_that_kinto_rounds_at_each_write_is_written_once(
     items(origin).replace(item("small", "x", deep=[{"price": 5.6855970353485e-10}]), force=True)
     items(origin).replace(item("i1", "Item 1", more=[True, {"deep": None}]), force=True)
     assert counts(await run(items, permissions=permissions)) == (0, 2, 0, 9, 0)
+
+
+def _of_each_kind(client: Client, value: Any) -> None:
+    """Writes a value under names that classes of Python have for themselves, into one object of each kind."""
+    names = ("schema", "copy", "json", "json_schema", "permissions", "model_config")
+    fields: dict[str, Any] = dict.fromkeys(names, value)
+    collection = {"schema": {"type": "object", "properties": {"n": {"type": "number", "maximum": value["n"]}}}}
+    for path, data in {
+        "": fields,
+        "/groups/staff": {**fields, "members": ["account:carol"]},
+        "/collections/empty": {**fields, **collection},
+        "/collections/items/records/i3": fields,
+    }.items():
+        client._runner.run(put(f"/buckets/shop{path}", data))
+
+
+@pytest.mark.parametrize("permissions", [False, True])
+async def test_a_change_is_copied_whatever_the_name_of_the_field(
+    run: Replicate, origin: Client, destination: Client, *, permissions: bool
+) -> None:
+    _of_each_kind(origin, {"n": 1})
+    await run(shop, permissions=permissions)
+    _of_each_kind(origin, {"n": 2})
+    assert shop(origin).collections.get("empty").json_schema["properties"]["n"]["maximum"] == 2
+    result = await run(shop, permissions=permissions)
+    assert (result.updated, result.failures) == (4, ())
+    assert stored(destination) == stored(origin)
+    assert (await run(shop, permissions=permissions)).updated == 0
+
+
+async def test_a_plan_names_a_field_whatever_its_name(run: Replicate, origin: Client) -> None:
+    _of_each_kind(origin, {"n": 1})
+    await run(shop)
+    _of_each_kind(origin, {"n": 2})
+    plan = await run(items, dry_run=True)
+    assert plan.lists[0].changes == {"i3": {"schema", "copy", "json", "json_schema", "permissions", "model_config"}}
+
+
+async def test_kintos_stamp_is_no_difference(run: Replicate, origin: Client, destination: Client) -> None:
+    await run(shop)
+    shop(destination).collections.patch("items", json_schema={"type": "object"})
+    for name in ("i1", "i2"):
+        items(destination).patch(name, name="x")  # and is stamped
+    assert "schema" in destination._runner.run(get(f"{_ITEMS}/i1"))["data"]
+    items(origin).patch("i1", name="x")
+    assert counts(await run(items)) == (0, 1, 0, 9, 0)
+    assert counts(await run(items)) == (0, 0, 0, 10, 0)
 
 
 async def test_a_field_that_went_is_gone(run: Replicate, origin: Client, destination: Client) -> None:
