@@ -19,6 +19,7 @@ from kinto_models.models.history import HistoryEntry
 from kinto_models.models.interface import OnConflict, Page
 from kinto_models.models.outcomes import BulkResult, Outcome, Progress, SaveResult
 from kinto_models.models.plans import Plan
+from kinto_models.models.principals import Principal
 from kinto_models.models.review import ReviewStatus
 from kinto_models.models.stored import Stored
 
@@ -307,6 +308,7 @@ class AsyncObjects(Protocol[R]):
         filename: str | None = None,
         mimetype: str | None = None,
         data: Mapping[str, Any] | None = None,
+        permissions: Mapping[str, Iterable[Principal]] | None = None,
         progress: FileProgress | None = None,
     ) -> Attachment:
         """Sends a file, and keeps it beside the record. See ``Objects.attach``."""

@@ -25,6 +25,7 @@ from kinto_models.models.expressions import Condition
 from kinto_models.models.history import HistoryEntry
 from kinto_models.models.outcomes import BulkResult, Outcome, Progress, SaveResult
 from kinto_models.models.plans import Plan
+from kinto_models.models.principals import Principal
 from kinto_models.models.review import ReviewStatus
 from kinto_models.models.stored import Stored
 
@@ -563,6 +564,7 @@ class Objects(Protocol[R]):
         filename: str | None = None,
         mimetype: str | None = None,
         data: Mapping[str, Any] | None = None,
+        permissions: Mapping[str, Iterable[Principal]] | None = None,
         progress: FileProgress | None = None,
     ) -> Attachment:
         """Sends a file, which takes the place of the one that the record has
@@ -574,15 +576,19 @@ class Objects(Protocol[R]):
 
         Parameters:
             target: an instance, or the id of a record.
-            source: a path, bytes, a file that is open in binary mode, or what gives bytes piece by piece; async code
-                also sends what gives them awaited. What cannot be read twice is kept in a temporary file.
+            source: a path, bytes, a file that is open in binary mode, which is read from where it stands, or what
+                gives bytes piece by piece; async code also sends what gives them awaited. What cannot be read twice
+                is kept in a temporary file.
             filename: what it is called; the name of the path or file where it is not given.
             mimetype: its type; guessed by its name where it is not given.
             data: fields of the record that are written with it, by their names on the class.
-            progress: called with the bytes that are out, and with all there are.
+            permissions: who may ``read`` and ``write`` the record: each that is named is written whole, with it.
+            progress: called with the bytes that are out, and with all there are; on another try it begins again.
 
         Raises:
-            ValueError: no name, or a name or type that a form cannot carry; nothing is sent.
+            ValueError: no name, or a name or type that a form cannot carry; a file that stands at its end, or is not
+                open for reading. Nothing is sent.
+            DeclarationError: the class forbids fields that it does not declare, and so the attachment.
             FileError: the source cannot be read, or changes while it is being sent.
             MissingCapabilityError: the server has not the plugin.
             ConflictError: the record changed since the instance was read.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, overload
 
 from kinto_models.models.attachments import AsyncSource, Attachment, FileProgress, Source, Writable
 from kinto_models.models.historic import Historic
 from kinto_models.models.options import Options
+from kinto_models.models.principals import Principal
 from kinto_models.models.resource import async_objects_of, objects_of
 
 __all__ = ["Record"]
@@ -34,13 +35,14 @@ class Record(Historic):
 
     __kinto__: ClassVar[Options] = Options("record")
 
-    def attach(
+    def attach(  # noqa: PLR0913  # what is sent, and how it is called
         self,
         source: Source,
         *,
         filename: str | None = None,
         mimetype: str | None = None,
         data: Mapping[str, Any] | None = None,
+        permissions: Mapping[str, Iterable[Principal]] | None = None,
         progress: FileProgress | None = None,
     ) -> Attachment:
         """Sends a file, which takes the place of the one that the record has: see ``Objects.attach``.
@@ -52,7 +54,9 @@ class Record(Historic):
             MissingCapabilityError: the server has not the plugin kinto-attachment.
             WrongHashError: the server got other bytes than were sent.
         """
-        return objects_of(self).attach(self, source, filename=filename, mimetype=mimetype, data=data, progress=progress)
+        return objects_of(self).attach(
+            self, source, filename=filename, mimetype=mimetype, data=data, permissions=permissions, progress=progress
+        )
 
     def detach(self, *, missing_ok: bool = False) -> bool:
         """Takes the file away, and tells whether there was one: see ``Objects.detach``.
@@ -81,18 +85,19 @@ class Record(Historic):
         """
         return objects_of(self).download(self, to, progress=progress)
 
-    async def aattach(
+    async def aattach(  # noqa: PLR0913  # what is sent, and how it is called
         self,
         source: AsyncSource,
         *,
         filename: str | None = None,
         mimetype: str | None = None,
         data: Mapping[str, Any] | None = None,
+        permissions: Mapping[str, Iterable[Principal]] | None = None,
         progress: FileProgress | None = None,
     ) -> Attachment:
         """Sends a file, and keeps it beside the record: see ``attach()``."""
         return await async_objects_of(self).attach(
-            self, source, filename=filename, mimetype=mimetype, data=data, progress=progress
+            self, source, filename=filename, mimetype=mimetype, data=data, permissions=permissions, progress=progress
         )
 
     async def adetach(self, *, missing_ok: bool = False) -> bool:

@@ -17,6 +17,7 @@ from kinto_models.models.history import HistoryEntry
 from kinto_models.models.interface import Objects, OnConflict
 from kinto_models.models.outcomes import BulkResult, Outcome, Progress, SaveResult
 from kinto_models.models.plans import Plan
+from kinto_models.models.principals import Principal
 from kinto_models.models.review import ReviewStatus
 from kinto_models.models.stored import Stored
 from kinto_models.protocol.messages import Conversation
@@ -255,6 +256,7 @@ class Repository(Placed[R], Objects[R]):
         filename: str | None = None,
         mimetype: str | None = None,
         data: Mapping[str, Any] | None = None,
+        permissions: Mapping[str, Iterable[Principal]] | None = None,
         progress: FileProgress | None = None,
     ) -> Attachment:
         return self._runner.converse(
@@ -265,6 +267,7 @@ class Repository(Placed[R], Objects[R]):
                 filename=filename,
                 mimetype=mimetype,
                 data=data,
+                permissions=permissions,
                 progress=progress,
             )
         )
@@ -451,6 +454,7 @@ class AsyncRepository(Placed[R], AsyncObjects[R]):
         filename: str | None = None,
         mimetype: str | None = None,
         data: Mapping[str, Any] | None = None,
+        permissions: Mapping[str, Iterable[Principal]] | None = None,
         progress: FileProgress | None = None,
     ) -> Attachment:
         return await self._runner.converse(
@@ -461,6 +465,7 @@ class AsyncRepository(Placed[R], AsyncObjects[R]):
                 filename=filename,
                 mimetype=mimetype,
                 data=data,
+                permissions=permissions,
                 progress=progress,
             )
         )

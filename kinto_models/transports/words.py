@@ -35,25 +35,30 @@ _MAY_BE_DONE: Final = "the server may have done it all the same"
 
 _SAYS: Final[dict[type[TransportError], str]] = {
     ConnectTimeoutError: "no connection within the time limit; nothing was sent",
-    ReadTimeoutError: f"no answer within the time limit; {_MAY_BE_DONE}",
+    ReadTimeoutError: "no answer within the time limit",
     TimedOutError: "the time limit is over",
     ProxyFailedError: "the proxy named in the environment does not work",
     TLSError: "the server's certificate or TLS is not accepted",
-    BrokenAnswerError: f"the answer broke off or cannot be decoded; {_MAY_BE_DONE}",
+    BrokenAnswerError: "the answer broke off or cannot be decoded",
     ConnectionFailedError: "no connection to the server, or it was cut: is it running, and is its address right?",
 }
+
+_DOUBTFUL: Final = (ReadTimeoutError, BrokenAnswerError)
+"""Errors after which the server may have carried the request out."""
 
 
 def failed(ours: type[TransportError], request: Request, theirs: Exception, *, sent: bool) -> TransportError:
     """Our error for one of a library or the socket."""
     says = _SAYS.get(ours, "the exchange failed")
+    if ours in _DOUBTFUL:
+        says += _doubt(request)
     return _error(ours, request, f"{says} ({type(theirs).__name__})", sent=sent)
 
 
 def given_up(request: Request, *, sent: bool) -> TransportError:
     """The error of a request that was under way when its client was closed."""
-    outcome = _MAY_BE_DONE if sent else "nothing was sent"
-    return _error(ConnectionFailedError, request, f"the client was closed; {outcome}", sent=sent)
+    outcome = _doubt(request) if sent else "; nothing was sent"
+    return _error(ConnectionFailedError, request, f"the client was closed{outcome}", sent=sent)
 
 
 def too_large(request: Request, limits: Limits) -> TransportError:
@@ -69,7 +74,12 @@ def too_slow(request: Request, limits: Limits) -> TransportError:
     says = (
         f"no whole answer within {limits.answer_seconds} s; the client's limits=Limits(answer_seconds=...) takes more"
     )
-    return _error(ReadTimeoutError, request, f"{says}; {_MAY_BE_DONE}", sent=True)
+    return _error(ReadTimeoutError, request, says + _doubt(request), sent=True)
+
+
+def _doubt(request: Request) -> str:
+    """What else the caller should know: nothing where there was nothing to carry out."""
+    return "" if request.safe else f"; {_MAY_BE_DONE}"
 
 
 def _error(ours: type[TransportError], request: Request, says: str, *, sent: bool) -> TransportError:

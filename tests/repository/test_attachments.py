@@ -30,6 +30,7 @@ from kinto_models import (
     BrokenAnswerError,
     Client,
     ConflictError,
+    DeclarationError,
     Event,
     FileError,
     ForeignLocationError,
@@ -185,6 +186,77 @@ def test_the_server_knows_the_file_by_the_very_name(kinto: Client, ask: Ask, nam
     assert ask(kinto.url, lambda tasks: tasks.attach("t1", b"x", filename=name)).filename == name
 
 
+def unsent(folder: Path) -> dict[str, Callable[[], Any]]:
+    path = folder / "report.txt"
+
+    def just_written(mode: str) -> Any:
+        file = path.open(mode)
+        file.write(b"report")
+        return file
+
+    def in_memory() -> Any:
+        file = io.BytesIO()
+        file.write(b"report")
+        return file
+
+    class NotYet:
+        def read(self, size: int = -1, /) -> Any:
+            return None
+
+    return {
+        "just written": lambda: just_written("wb+"),
+        "only for writing": lambda: path.open("wb"),
+        "in memory": in_memory,
+        "a pipe's end for writing": lambda: os.fdopen(os.pipe()[1], "wb"),
+        "not yet": NotYet,
+    }
+
+
+@pytest.mark.parametrize("kind", unsent(Path()))
+def test_a_file_of_which_nothing_would_be_sent_does_not_take_the_place_of_a_good_one(
+    kinto: Client, ask: Ask, tmp_path: Path, kind: str
+) -> None:
+    kinto.repository(Task).attach("t1", b"good", filename="a")
+    source = unsent(tmp_path)[kind]()
+    with pytest.raises(ValueError, match=r"seek\(0\)|not open for reading|blocking"):
+        ask(kinto.url, lambda tasks: tasks.attach("t1", source, filename="a"))
+    assert kinto.repository(Task).download("t1") == b"good"
+    if hasattr(source, "close"):
+        assert not source.closed
+        source.close()
+
+
+def test_who_may_read_the_record_is_written_with_its_file(kinto: Client, ask: Ask) -> None:
+    new, known = Task(id="t1"), kinto.repository(Task).create(Task(id="t2"))
+    new.permissions.read.add("account:bob")
+    known.permissions.write.add("account:bob")  # unsaved, and stays so
+    for target in (new, known, "t3"):
+        ask(
+            kinto.url,
+            lambda tasks, target=target: tasks.attach(
+                target, b"x", filename="a", permissions={"read": {"system.Everyone"}, "write": []}
+            ),
+        )
+    for object_id in ("t1", "t2", "t3"):
+        permissions = kinto.repository(Task).get(object_id).permissions
+        assert (set(permissions.read), set(permissions.write)) == ({"system.Everyone"}, {"account:alice"})
+    assert "account:bob" in known.permissions.write
+    assert known.permissions.changed
+    with pytest.raises(TypeError, match="read"):
+        ask(kinto.url, lambda tasks: tasks.attach("t1", b"y", filename="a", permissions={"record:create": ["x"]}))
+
+
+def test_a_class_that_could_not_read_a_record_with_a_file_attaches_none(kinto: Client, ask: Ask) -> None:
+    class Closed(Record, bucket="todo", collection="tasks", unknown="forbid"):
+        title: str = ""
+
+    closed: Any = Closed
+    for target in (Closed(id="t1"), "t1"):
+        with pytest.raises(DeclarationError, match="declare attachment"):
+            ask(kinto.url, lambda tasks, target=target: tasks.sibling(closed).attach(target, b"x", filename="a"))
+    assert not kinto.repository(Task).exists("t1")
+
+
 def test_an_empty_file_is_a_file(kinto: Client, ask: Ask, tmp_path: Path) -> None:
     ask(kinto.url, lambda tasks: tasks.attach("t1", b"", filename="a.txt"))
     assert ask(kinto.url, lambda tasks: tasks.download("t1")) == b""
@@ -241,11 +313,15 @@ def test_a_new_record_does_not_take_the_place_of_another(kinto: Client, ask: Ask
 
 
 def test_a_record_whose_id_the_server_makes_is_saved_first(kinto: Client) -> None:
+    asked: list[str] = []
+
     class Numbered(Record, bucket="todo", collection="tasks", ids=ServerIds()):
-        pass
+        def before_save(self, old: object) -> None:
+            asked.append("before_save")
 
     with pytest.raises(NotSavedError, match="save"):
         Numbered().attach(b"x", filename="a")
+    assert not asked
 
 
 def test_an_instance_knows_its_file_and_its_unsaved_changes_stay_unsaved(kinto: Client, ask: Ask) -> None:
@@ -730,8 +806,9 @@ def test_without_the_plugin_the_error_says_how_to_get_it(ask: Ask, serve: Serve)
         lambda tasks: tasks.detach("t1"),
         lambda tasks: tasks.download("t1"),
     ):
-        with pytest.raises(MissingCapabilityError, match="kinto-attachment.*kinto.includes"):
-            ask(server.url, use)
+        for dry_run in (False, True):
+            with pytest.raises(MissingCapabilityError, match="kinto-attachment.*kinto.includes"):
+                ask(server.url, use, dry_run=dry_run)
 
 
 def test_a_collection_that_is_not_there_is_told_from_a_missing_plugin(kinto: Client, ask: Ask) -> None:
@@ -876,15 +953,16 @@ def test_a_file_that_always_breaks_off_leaves_the_old_one_and_nothing_else(
     (tmp_path / "a.txt").write_bytes(b"old")
     for _ in range(3):
         cdn.says(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(CONTENT) + CONTENT[:8], then)
-    with pytest.raises((BrokenAnswerError, ConnectionError)):
+    with pytest.raises((BrokenAnswerError, ConnectionError)) as caught:
         get(tmp_path)
+    assert "may have done it" not in str(caught.value)  # there is nothing to do
     assert there(tmp_path) == {"a.txt": b"old"}
     assert len(cdn.received) == 3
 
 
 def test_the_time_limits_hold_for_files_too(cdn: Loopback, get: Get, tmp_path: Path) -> None:
     cdn.says(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(CONTENT) + CONTENT[:8], "stall")
-    with pytest.raises(ReadTimeoutError):
+    with pytest.raises(ReadTimeoutError, match="no answer within the time limit [(]"):
         get(tmp_path, timeout=(5, 0.1), retry=0)
     assert not list(tmp_path.iterdir())
     cdn.says(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(CONTENT) + CONTENT[:8], "stall")
@@ -978,6 +1056,54 @@ def test_a_folder_that_may_not_be_written_to_is_an_error(cdn: Loopback, get: Get
     cdn.answers(body=CONTENT)
     with pytest.raises(FileError):
         get("/proc/self/fd/a.txt")
+
+
+def test_the_new_file_may_be_read_by_whom_the_old_one_was(cdn: Loopback, get: Get, tmp_path: Path) -> None:
+    for mode in (0o600, 0o666, 0o751):
+        (tmp_path / "a").write_bytes(b"old")
+        (tmp_path / "a").chmod(mode)
+        cdn.answers(body=CONTENT)
+        get(tmp_path / "a")
+        assert (tmp_path / "a").read_bytes() == CONTENT
+        assert (tmp_path / "a").stat().st_mode & 0o777 == mode
+
+
+def test_a_link_is_followed_where_it_was_named_and_not_where_the_server_says_the_name(
+    cdn: Loopback, get: Get, tmp_path: Path
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "file").write_bytes(b"old")
+    (tmp_path / "link").symlink_to(tmp_path / "real" / "file")
+    (tmp_path / "dangling").symlink_to(tmp_path / "real" / "new")
+    for link in ("link", "dangling"):
+        cdn.answers(body=CONTENT)
+        assert get(tmp_path / link) == tmp_path / link
+        assert (tmp_path / link).is_symlink()
+    assert there(tmp_path / "real") == {"file": CONTENT, "new": CONTENT}
+    (tmp_path / "real" / "file").write_bytes(b"not the server's")
+    (tmp_path / "a.txt").symlink_to(tmp_path / "real" / "file")
+    cdn.answers(body=CONTENT)
+    assert get(tmp_path) == tmp_path / "a.txt"
+    assert not (tmp_path / "a.txt").is_symlink()
+    assert there(tmp_path / "real")["file"] == b"not the server's"
+
+
+def test_what_is_no_file_is_not_replaced_by_one(cdn: Loopback, get: Get, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.txt")
+    (tmp_path / "link").symlink_to(tmp_path / "a.txt")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for to in (tmp_path, tmp_path / "a.txt", tmp_path / "link", tmp_path / "loop"):
+        with pytest.raises(FileError, match="regular"):
+            get(to)
+    assert (tmp_path / "a.txt").is_fifo()
+    assert not cdn.received
+
+
+def test_what_is_neither_a_path_nor_a_file_is_refused(cdn: Loopback, get: Get, tmp_path: Path) -> None:
+    for to in (5, os.fsencode(tmp_path / "a"), bytearray(b"x"), object()):
+        with pytest.raises(TypeError, match="a path or to a file"):
+            get(to)
+    assert not cdn.received
 
 
 def test_a_file_that_is_awaited_or_holds_text_is_refused(cdn: Loopback, get: Get) -> None:

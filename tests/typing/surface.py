@@ -160,7 +160,7 @@ def history(blog: Bucket, moment: datetime) -> None:
 
 def record_with_a_file(obj: Record) -> None:
     assert_type(obj.attach("x", filename="x", data={"title": "y"}), Attachment)
-    assert_type(obj.attach(iter([b"x"]), filename="x"), Attachment)
+    assert_type(obj.attach(iter([b"x"]), filename="x", permissions={"write": {"account:a"}}), Attachment)
     assert_type(obj.detach(missing_ok=True), bool)
     assert_type(obj.download(), bytes)
     assert_type(obj.download(Path("x")), Path)
@@ -283,7 +283,7 @@ def objects(tasks: Objects[Task], task: Task, some: list[Task], plan: Plan[Task]
     assert_type(tasks.review(task, "to-sign"), SaveResult)
     assert_type(tasks.watch(5, interval=0.5), Iterator[ChangeSet[Task]])
     assert_type(tasks.attach(task, b"x", filename="x", data={"title": "y"}), Attachment)
-    assert_type(tasks.attach("a", Path("x"), mimetype="text/plain"), Attachment)
+    assert_type(tasks.attach("a", Path("x"), mimetype="text/plain", permissions={"read": ["system.Everyone"]}), Attachment)
     assert_type(tasks.detach("a", missing_ok=True), bool)
     assert_type(tasks.download(task), bytes)
     assert_type(tasks.download("a", Path("x")), Path)
@@ -334,7 +334,7 @@ def repository(tasks: Repository[Task], task: Task, some: list[Task], plan: Plan
     assert_type(tasks.review(task, "to-sign"), SaveResult)
     assert_type(tasks.watch(5, interval=0.5), Iterator[ChangeSet[Task]])
     assert_type(tasks.attach(task, b"x", filename="x", data={"title": "y"}), Attachment)
-    assert_type(tasks.attach("a", Path("x"), mimetype="text/plain"), Attachment)
+    assert_type(tasks.attach("a", Path("x"), mimetype="text/plain", permissions={"read": ["system.Everyone"]}), Attachment)
     assert_type(tasks.detach("a", missing_ok=True), bool)
     assert_type(tasks.download(task), bytes)
     assert_type(tasks.download("a", Path("x")), Path)

@@ -125,7 +125,7 @@ async def record(task: Task, an_edit: Edit, settle: Callable[[ConflictError], Aw
 
 
 async def record_with_a_file(obj: Record, pieces: AsyncIterator[bytes]) -> None:
-    assert_type(await obj.aattach(pieces, filename="x"), Attachment)
+    assert_type(await obj.aattach(pieces, filename="x", permissions={"write": {"account:a"}}), Attachment)
     assert_type(await obj.adetach(missing_ok=True), bool)
     assert_type(await obj.adownload(), bytes)
     assert_type(await obj.adownload(Path("x")), Path)
@@ -205,7 +205,7 @@ async def objects(tasks: AsyncObjects[Task], task: Task, some: list[Task], plan:
     assert_type(await tasks.review(task, "to-sign"), SaveResult)
     assert_type(tasks.watch(5, interval=0.5), AsyncIterator[ChangeSet[Task]])
     assert_type(await tasks.attach(task, b"x", filename="x", data={"title": "y"}), Attachment)
-    assert_type(await tasks.attach("a", Path("x"), mimetype="text/plain"), Attachment)
+    assert_type(await tasks.attach("a", Path("x"), mimetype="text/plain", permissions={"read": ["system.Everyone"]}), Attachment)
     assert_type(await tasks.detach("a", missing_ok=True), bool)
     assert_type(await tasks.download(task), bytes)
     assert_type(await tasks.download("a", Path("x")), Path)
@@ -261,7 +261,7 @@ async def repository(
     assert_type(await tasks.review(task, "to-sign"), SaveResult)
     assert_type(tasks.watch(5, interval=0.5), AsyncIterator[ChangeSet[Task]])
     assert_type(await tasks.attach(task, b"x", filename="x", data={"title": "y"}), Attachment)
-    assert_type(await tasks.attach("a", Path("x"), mimetype="text/plain"), Attachment)
+    assert_type(await tasks.attach("a", Path("x"), mimetype="text/plain", permissions={"read": ["system.Everyone"]}), Attachment)
     assert_type(await tasks.detach("a", missing_ok=True), bool)
     assert_type(await tasks.download(task), bytes)
     assert_type(await tasks.download("a", Path("x")), Path)

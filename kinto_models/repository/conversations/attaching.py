@@ -7,7 +7,7 @@ sent; between the two somebody else may write.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import dataclass
 from dataclasses import replace as replaced
 from functools import partial
@@ -23,6 +23,7 @@ from kinto_models.errors import (
     AlreadyExistsError,
     AttachmentError,
     ConflictError,
+    DeclarationError,
     MissingCapabilityError,
     NoAttachmentError,
     NotFoundError,
@@ -31,8 +32,10 @@ from kinto_models.errors import (
 )
 from kinto_models.models.attachments import Attachment, FileProgress
 from kinto_models.models.outcomes import SaveResult
+from kinto_models.models.permissions import Permissions
+from kinto_models.models.principals import Principal
 from kinto_models.models.stored import Stored, as_told, changes_of, state_of
-from kinto_models.models.tracking import Changes, dump, dump_json, names_of
+from kinto_models.models.tracking import Changes, dump, dump_json, names_of, wire_names
 from kinto_models.protocol import attachments, operations
 from kinto_models.protocol.attachments import CAPABILITY, FIELD, Form, check_mimetype, check_name
 from kinto_models.protocol.bodies import encode
@@ -72,6 +75,7 @@ class _Upload:
         name: of the file.
         mimetype: of the file.
         changes: of the record, that are written with it.
+        granted: its permissions that are written with it, whole.
         told: what the server told of it, once it was sent.
     """
 
@@ -79,6 +83,7 @@ class _Upload:
     name: str
     mimetype: str
     changes: Changes
+    granted: dict[str, list[str]]
     told: Attachment | None = None
 
     def send(self, mapper: Mapper[Any], object_id: str, parts: Mapping[str, Any]) -> Conversation[Answer]:
@@ -114,11 +119,15 @@ def attach(  # noqa: PLR0913  # what is sent, and how it is called
     filename: str | None,
     mimetype: str | None,
     data: Mapping[str, Any] | None,
+    permissions: Mapping[str, Iterable[Principal]] | None,
     progress: FileProgress | None,
 ) -> Conversation[Attachment]:
     """Sends a file beside the object of an instance, or beside the one with this id."""
+    _refuse_blind(mapper.model)
     if not isinstance(target, str):
         mapper.refuse_stranger(target)
+        if not target.id:
+            raise NotSavedError(f"the server makes the ids of {called(target)}: save() it before a file is attached")
     name = filename if filename is not None else files.file_of(source)
     if name is None:
         raise ValueError("attach() needs filename=..., because what is to be sent has no name by itself")
@@ -127,11 +136,12 @@ def attach(  # noqa: PLR0913  # what is sent, and how it is called
     if FIELD in changes.written:
         raise TypeError(f"{FIELD!r} is what the server tells of the file: it is not among the data")
     mapper.refuse(changes)
+    granted = yield from _granted(mapper, permissions or {})
     if isinstance(source, AsyncIterable):
         content: Content = yield from call(files.collected, source, progress)
     else:
         content = yield from work(files.opened, source, progress)
-    upload = _Upload(content, check_name(name), kind, changes)
+    upload = _Upload(content, check_name(name), kind, changes, granted)
     try:
         yield from _by_id(mapper, target, upload) if isinstance(target, str) else _to_instance(mapper, target, upload)
     finally:
@@ -140,7 +150,7 @@ def attach(  # noqa: PLR0913  # what is sent, and how it is called
 
 
 def _by_id(mapper: Mapper[R], object_id: str, upload: _Upload) -> Conversation[None]:
-    answer = yield from upload.send(mapper, object_id, {"data": upload.changes.written})
+    answer = yield from upload.send(mapper, object_id, {"data": upload.changes.written, "permissions": upload.granted})
     if mapper.subscribers and not mapper.dry:
         obj = mapper.load((yield from send(operations.get(mapper.place, object_id))))
         yield from tell(mapper, "created" if answer.created else "updated", object_id, obj, None)
@@ -154,15 +164,13 @@ def _to_instance(mapper: Mapper[R], obj: R, upload: _Upload) -> Conversation[Non
         names = names_of(mapper.model, {*upload.changes.written, FIELD})
         draft, unsaved = _untouched(obj), changes_of(obj).names
         old = as_told(obj) if mapper.subscribers else None
-        yield from upload.send(mapper, obj.id, {"data": upload.changes.written})
+        yield from upload.send(mapper, obj.id, {"data": upload.changes.written, "permissions": upload.granted})
         yield from _catch_up(mapper, draft, unsaved - names)
         yield from tell(mapper, "updated", obj.id, obj, old)
 
 
 def _create(mapper: Mapper[R], obj: R, upload: _Upload) -> Conversation[SaveResult]:
     """Makes the object with its file, in one request."""
-    if not obj.id:
-        raise NotSavedError(f"the server makes the ids of {type(obj).__name__}: save() it before a file is attached")
     draft = (yield from _drafted(mapper, obj)).all()
     data = {name: value for name, value in {**draft.data, **upload.changes.written}.items() if name != FIELD}
     mapper.refuse_unusable(data)
@@ -172,11 +180,33 @@ def _create(mapper: Mapper[R], obj: R, upload: _Upload) -> Conversation[SaveResu
         error.mine, error.theirs = obj, theirs
         raise error
     granted = {ace: sorted(grants.granted) for ace, grants in draft.pending.items() if grants.granted}
-    yield from upload.send(mapper, obj.id, {"data": data, "permissions": draft.permissions or granted})
+    aces = {**(draft.permissions or granted), **upload.granted}
+    yield from upload.send(mapper, obj.id, {"data": data, "permissions": aces})
     if mapper.dry:
         return SaveResult(created=True, changed=draft.names, etag=None)
     answer = yield from send(operations.get(mapper.place, obj.id))
     return mapper.acknowledge(draft, replaced(answer, created=True))
+
+
+def _refuse_blind(model: type[Stored]) -> None:
+    """Raises DeclarationError if no record with a file fits the class."""
+    if model.model_config.get("extra") == "forbid" and FIELD not in wire_names(model).values():
+        raise DeclarationError(
+            f"{model.__name__} forbids fields that it does not declare, and could not read a record with a file: "
+            "declare attachment: Attachment | None = None"
+        )
+
+
+def _granted(mapper: Mapper[R], permissions: Mapping[str, Iterable[Principal]]) -> Conversation[dict[str, list[str]]]:
+    """Principals by ACE, as they are stored."""
+    aces = Permissions({})
+    for name, principals in permissions.items():
+        if name not in mapper.aces:
+            raise TypeError(f"there is no permission {name!r} of records, but {', '.join(mapper.aces)}")
+        getattr(aces, name).replace(principals)
+    if aces._is_open:
+        aces._close((yield from mapper.facts.find_default_bucket()), mapper.facts)
+    return {name: aces.all().get(name, []) for name in permissions}
 
 
 # Detach
@@ -215,6 +245,10 @@ def download(
     mapper: Mapper[R], target: R | str | Attachment, to: Any, *, progress: FileProgress | None
 ) -> Conversation[Any]:
     """Reads a file: into bytes, a path or a file, once it is checked."""
+    if not (to is None or isinstance(to, (str, os.PathLike)) or callable(getattr(to, "write", None))):
+        raise TypeError(
+            f"download() writes to a path or to a file that is open in binary mode, not to {type(to).__name__}"
+        )
     if isinstance(to, TextIOBase):
         raise TypeError("download() writes bytes: open the file in binary mode, open(path, 'wb')")
     if not isinstance(target, (str, Attachment)):
@@ -236,12 +270,12 @@ def download(
 def _to_path(
     mapper: Mapper[Any], attachment: Attachment, to: str | os.PathLike[str], progress: FileProgress | None
 ) -> Conversation[Path]:
-    path = yield from work(files.target_of, to, attachment)
+    path, written = yield from work(files.target_of, to, attachment)
     if (yield from work(files.holds, path, attachment)):
         if progress is not None:
             progress(attachment.size, attachment.size)
         return path
-    part = Part(path)
+    part = Part(written)
     try:
         yield from _fetch(mapper, attachment, Arriving(part.file, attachment, progress, path))
         yield from work(part.take_name)
@@ -275,6 +309,8 @@ def _answered(mapper: Mapper[Any], operation: Operation[T]) -> Conversation[T]:
     Raises:
         MissingCapabilityError: the server has it not.
     """
+    if mapper.dry and not (yield from mapper.facts.has(CAPABILITY)):  # which no refusal would tell
+        raise MissingCapabilityError(_NO_PLUGIN)
     try:
         return (yield from mapper.send(operation))
     except NotFoundError as error:

@@ -11,6 +11,7 @@ import re
 import stat
 from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from hashlib import sha256
 from io import BytesIO, TextIOBase
 from pathlib import Path
@@ -42,6 +43,8 @@ _IN_MEMORY: Final = 1 << 20
 """Bytes of a stream that are kept in memory; beyond, it is kept in a temporary file."""
 _LONGEST: Final = 255
 """Bytes of a name, on most systems."""
+_MODES: Final = 0o777
+"""What of a file's mode says who may do what."""
 _FORBIDDEN: Final = re.compile(r'[<>:"|?*]')
 _RESERVED: Final = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])", re.IGNORECASE)
 """Names that are devices on Windows, whatever comes after a dot."""
@@ -75,6 +78,9 @@ class Content:
 
     Attributes:
         hash: their SHA-256, once they were read.
+
+    Raises:
+        ValueError: the file stands at its end, and is not empty.
     """
 
     def __init__(self, file: Any, label: str, progress: FileProgress | None, *, owned: bool = True) -> None:
@@ -84,6 +90,8 @@ class Content:
         self._owned = owned
         self._start: int = file.tell()
         self._length: int = _end(file) - self._start
+        if self._length <= 0 < self._start:
+            raise ValueError(f"{label} stands at its end, and is sent from where it stands: seek(0) for all of it")
         self.hash: str = ""
 
     def __len__(self) -> int:
@@ -132,6 +140,7 @@ def opened(source: Any, progress: FileProgress | None) -> Content:
     Raises:
         FileError: it cannot be read.
         TypeError: it is nothing that can be sent.
+        ValueError: it stands at its end, or is not open for reading.
     """
     label = plain(str(source)) if isinstance(source, (str, os.PathLike)) else f"the {type(source).__name__} to attach"
     with filing(label):
@@ -147,6 +156,8 @@ def opened(source: Any, progress: FileProgress | None) -> Content:
             raise TypeError("attach() sends bytes: open the file in binary mode, open(path, 'rb')")
         if not hasattr(source, "read"):
             return _kept(_checked(source), label, progress)
+        if hasattr(source, "readable") and not source.readable():
+            raise ValueError(f"{label} is not open for reading: open(path, 'rb')")
         if hasattr(source, "seekable") and source.seekable():
             return Content(source, label, progress, owned=False)
         return _kept(_pieces(source), label, progress)
@@ -191,6 +202,8 @@ def _end(file: Any) -> int:
 def _pieces(file: Any) -> Iterator[bytes]:
     while piece := file.read(_PIECE):
         yield piece
+    if piece is None:
+        raise ValueError(f"the {type(file).__name__} has no bytes yet, and does not wait for them: make it blocking")
 
 
 def _checked(source: Any) -> Iterable[bytes]:
@@ -261,7 +274,8 @@ def _called(attachment: Attachment) -> str:
 
 
 class Part:
-    """A file that has no name yet: it is written beside the one that it is to be, and goes if it never is.
+    """A file that has no name yet: it is written beside the one that it is to be, with the mode of that if it is there
+    already, and goes if it never is.
 
     Parameters:
         path: of the one that it is to be.
@@ -274,7 +288,10 @@ class Part:
         self._path = path
         self._part = path.with_name(f".{uuid4().hex}.part")
         with filing(path):
-            self.file = open(self._part, "xb+")  # noqa: PTH123, SIM115  # closed by drop()
+            mode = _mode_of(path)
+            self.file = open(self._part, "xb+", opener=partial(_open, mode=mode))  # noqa: SIM115  # by drop()
+            if mode is not None:
+                self._part.chmod(mode)  # whatever the umask
 
     def take_name(self) -> None:
         """Puts it where it is to be, in one step, once all of it is on the disk."""
@@ -290,6 +307,19 @@ class Part:
             self.file.close()  # which may write, and fail at that
         with suppress(OSError):
             self._part.unlink(missing_ok=True)
+
+
+def _mode_of(path: Path) -> int | None:
+    """Who may read and write a file, or None where there is none."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return None
+    return mode & _MODES if stat.S_ISREG(mode) else None
+
+
+def _open(path: str, flags: int, *, mode: int | None) -> int:
+    return os.open(path, flags, 0o666 if mode is None else mode)
 
 
 def holds(path: Path, attachment: Attachment) -> bool:
@@ -361,19 +391,26 @@ def _shortened(name: str) -> str:
     return stem.encode()[:room].decode(errors="ignore").rstrip(". ") + dot + suffix
 
 
-def target_of(to: str | os.PathLike[str], attachment: Attachment) -> Path:
-    """The path of a file that is to be written: in the folder that this is, or this.
+def target_of(to: str | os.PathLike[str], attachment: Attachment) -> tuple[Path, Path]:
+    """The path of a file that is to be written, in the folder that this is, or this; and where that leads to. A link
+    in a folder, of which the server says the name, leads nowhere, and is replaced.
 
     Raises:
-        FileError: there is no such folder.
+        FileError: there is no such folder, or something else than a file.
     """
     text = os.fspath(to)
     with filing(text):
         path = Path(text)
-        if path.is_dir():
-            path /= safe_name(attachment.filename)
-        elif text.endswith(("/", os.sep)) or not path.parent.is_dir():
+        named = not path.is_dir()
+        if named and (text.endswith(("/", os.sep)) or not path.parent.is_dir()):
             raise FileNotFoundError(2, "there is no such folder")
+        if not named:
+            path /= safe_name(attachment.filename)
         if path.is_dir():
             raise IsADirectoryError(21, "it is a folder")
-    return path
+        written = Path(os.path.realpath(path)) if named else path
+        if os.path.lexists(written):
+            mode = written.lstat().st_mode
+            if not (stat.S_ISREG(mode) or (stat.S_ISLNK(mode) and not named)):
+                raise OSError(None, "it is no regular file, and is not replaced by one")
+    return path, written
