@@ -31,15 +31,33 @@ class Place:
 
 @dataclass(frozen=True)
 class Spot:
-    """A bucket, a collection or a record."""
+    """A bucket, a collection, a record or a group."""
 
     bucket: str
     collection: str | None = None
     record: str | None = None
+    group: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """Which of them."""
+        return next((name for name in ("group", "record", "collection") if getattr(self, name) is not None), "bucket")
+
+    @property
+    def place(self) -> Place:
+        """The object."""
+        if self.group is not None:
+            return Place(paths.groups(self.bucket), self.group)
+        if self.collection is None:
+            return Place(paths.buckets(), self.bucket)
+        if self.record is None:
+            return Place(paths.collections(self.bucket), self.collection)
+        return Place(paths.records(self.bucket, self.collection, ANY_ID), self.record)
 
 
 def spot_of(text: str) -> Spot:
-    """Reads ``bucket``, ``bucket/collection`` or ``bucket/collection/record``, or Kinto's path of one of these.
+    """Reads ``bucket``, ``bucket/collection`` or ``bucket/collection/record``, or Kinto's path of one of these, or of a
+    group.
 
     Raises:
         ValueError: another form, or what is no id.
@@ -47,8 +65,10 @@ def spot_of(text: str) -> Spot:
     parts = text.strip("/").split("/")
     if text.startswith("/"):
         parts = [unquote(part) for part in parts]
+        if len(parts) == 4 and parts[::2] == ["buckets", "groups"]:  # noqa: PLR2004  # two names, two ids
+            return Spot(check_id(parts[1], "bucket"), group=check_id(parts[3], "group"))
         if parts[::2] != ["buckets", "collections", "records"][: len(parts[::2])] or len(parts) % 2:
-            raise ValueError("the path of a bucket, a collection or a record, such as /buckets/blog")
+            raise ValueError("the path of a bucket, a collection, a record or a group, such as /buckets/blog")
         parts = parts[1::2]
     if len(parts) > 3:  # noqa: PLR2004  # bucket, collection, record
         raise ValueError("written as BUCKET, BUCKET/COLLECTION or BUCKET/COLLECTION/RECORD")
@@ -65,15 +85,13 @@ def place_of(text: str) -> Place:
     if text.startswith("/"):
         return _path(text)
     spot, inside = spot_of(text), text.endswith("/")
-    if spot.record is not None and spot.collection is not None:
-        if inside:
-            raise InvalidIdError("there is nothing in a record: leave the slash at its end out")
-        return Place(paths.records(spot.bucket, spot.collection, ANY_ID), spot.record)
+    if not inside:
+        return spot.place
+    if spot.record is not None:
+        raise InvalidIdError("there is nothing in a record: leave the slash at its end out")
     if spot.collection is not None:
-        if inside:
-            return Place(paths.records(spot.bucket, spot.collection))
-        return Place(paths.collections(spot.bucket), spot.collection)
-    return Place(paths.collections(spot.bucket)) if inside else Place(paths.buckets(), spot.bucket)
+        return Place(paths.records(spot.bucket, spot.collection))
+    return Place(paths.collections(spot.bucket))
 
 
 def _path(text: str) -> Place:

@@ -24,6 +24,8 @@ from kinto_models.cli.lines import shown
 __all__ = ["Screen", "as_json", "cell", "columns", "compact", "moment"]
 
 _BEYOND_ASCII: Final = re.compile(r"[^\x20-\x7e\n]")
+_MOST: Final = 200
+"""Characters of a value in a table: one that is very long makes all lines long. JSON has it whole."""
 _WIDE: Final = 10_000
 """Columns of what is no terminal: there, lines are broken by whoever reads them."""
 
@@ -63,7 +65,7 @@ def columns(*whole: str, cut: Iterable[str]) -> Table:
     for heading in whole:
         table.add_column(heading, no_wrap=True, overflow="ellipsis")
     for heading in cut:
-        table.add_column(cell(heading))
+        table.add_column(cell(heading), max_width=_MOST)
     return table
 
 

@@ -19,6 +19,7 @@ from kinto_models.errors import (
     EndOfLifeError,
     ForbiddenError,
     InvalidIdError,
+    InvalidRequestError,
     KintoError,
     LoginError,
     MissingExtraError,
@@ -60,13 +61,24 @@ _BY_ERROR: Final = (
 
 def status_of(error: Exception) -> Status:
     """The status for an error."""
+    if _from_no_kinto(error):
+        return Status.UNREACHABLE
+    if isinstance(error, InvalidRequestError) and any(each["type"] == "kinto.path" for each in error.errors):
+        return Status.USAGE  # an id that this server does not take
     return next((status for kinds, status in _BY_ERROR if isinstance(error, kinds)), Status.FAILED)
+
+
+def _from_no_kinto(error: Exception) -> bool:
+    """Whether there is nothing because no Kinto answered, which says what it has not. To a HEAD it cannot."""
+    return isinstance(error, NotFoundError) and error.errno is None and error.request.startswith("GET ")
 
 
 def _explained(error: Exception) -> str:
     """What to say of an error: its message, and what Kinto leaves out of it."""
     if isinstance(error, UnauthorizedError):  # which it answers to a wrong password as to none: "Please authenticate"
         return f"{error} (without credentials, or the user or the password is wrong: see --auth)"
+    if _from_no_kinto(error):
+        return f"{error} (which is no answer of Kinto's: does --server end with the version, such as /v1?)"
     return str(error)
 
 

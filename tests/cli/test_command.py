@@ -67,6 +67,11 @@ def test_without_a_command_it_helps_and_fails(command: Command) -> None:
         (["get", "blog/articles/", "--sort", "a,,b"], Status.USAGE),
         (["get", "blog/articles/", "--since", "soon"], Status.USAGE),
         (["get", "blog/articles/a1", "--limit", "3"], Status.USAGE),
+        (["get", "blog/articles/?_limit=1"], Status.USAGE),
+        (["get", "blog/articles/a b"], Status.USAGE),
+        (["ls", "blog/articles/a1"], Status.USAGE),
+        (["ls", "/buckets/blog/groups/editors"], Status.USAGE),
+        (["permissions", "--resource-name", "foo"], Status.USAGE),
         (["get", "blog/articles/nobody"], Status.NOT_FOUND),
         (["get", "blog/nowhere"], Status.NOT_FOUND),
         (["history", "blog", "--action", "undo"], Status.USAGE),
@@ -120,6 +125,14 @@ def test_no_server_at_all_is_a_wrong_call(command: Command) -> None:
 def test_what_is_no_kinto_is_the_servers_fault(command: Command, loopback: Loopback, answer: bytes) -> None:
     loopback.answers(body=answer)
     assert command("info", server=loopback.url).status == Status.UNREACHABLE
+
+
+@pytest.mark.parametrize("typed", [["info"], ["get", "blog"], ["get", "blog/articles/"], ["ls", "blog"]])
+def test_so_is_a_page_that_is_not_found(command: Command, loopback: Loopback, typed: list[str]) -> None:
+    loopback.answers(404, body=b"<html>not here</html>")
+    done = command(*typed, server=loopback.url)
+    assert done.status == Status.UNREACHABLE
+    assert "no answer of Kinto's" in done.err
 
 
 def test_text_of_a_server_is_shown_and_not_obeyed(command: Command) -> None:

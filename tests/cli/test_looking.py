@@ -7,14 +7,14 @@ import time
 
 import pytest
 
-from kinto_models import Client
+from kinto_models import Client, Record
 from kinto_models.cli.commands.ls import _buckets
 from kinto_models.cli.places import Place, Spot, place_of, spot_of
 from kinto_models.cli.status import Status
 from kinto_models.cli.times import timestamp_of
 from kinto_models.embedded import EmbeddedServer
 from kinto_models.protocol import paths
-from tests.cli.conftest import Command
+from tests.cli.conftest import Command, record
 from tests.conftest import Wire
 
 
@@ -53,7 +53,8 @@ def test_ls_for_programs(command: Command) -> None:
     assert command("ls", "--json").document == [blog, {"id": "empty", "collections": [], "groups": []}]
     assert command("ls", "blog", "--json").document == [blog]
     one = command("ls", "/buckets/blog/collections/drafts", "--json").document
-    assert one[0]["collections"] == [{"id": "drafts", "records": 0}]
+    assert one == [{"id": "blog", "collections": [{"id": "drafts", "records": 0}]}]
+    assert "editors" not in command("ls", "blog/drafts").out
 
 
 def test_ls_shows_what_one_may_not_read_as_such(command: Command) -> None:
@@ -143,7 +144,19 @@ def test_get_shows_the_fields_that_are_asked_for(command: Command) -> None:
     line = command(*asked, "--json").lines[0]
     assert list(line) == ["id", "last_modified", "words", "nothing"]
     assert (line["words"], line["nothing"]) == (5, None)
-    assert "Title" not in command(*asked).out
+    done = command(*asked)
+    assert "Title" not in done.out
+    assert done.err == "nothing in nothing\n"
+
+
+def test_get_cuts_off_what_would_make_every_line_long(command: Command, kinto: Client) -> None:
+    records = kinto.bucket("todo").collection("tasks").records(Record)
+    records.create_many([record(id="long", title="x" * 3000, words=1), record(id="short", title="y", words=2)])
+    lines = command("get", "todo/tasks/", server=kinto.url, width=10_000).out.splitlines()
+    assert max(map(len, lines)) < 300
+    assert "x" * 199 + "…" in "".join(lines)
+    told = command("get", "todo/tasks/", "--json", server=kinto.url).lines
+    assert max(len(line["title"]) for line in told) == 3000
 
 
 def test_get_lists_what_is_young(command: Command) -> None:
@@ -182,6 +195,7 @@ def test_history_for_programs(command: Command) -> None:
         (["blog/articles", "--since", "1h"], 121),
         (["blog/articles", "--before", "1h"], 0),
         (["/buckets/blog/collections/articles/records/a7"], 1),
+        (["/buckets/blog/groups/editors"], 1),
     ],
 )
 def test_history_is_narrowed_down(command: Command, typed: list[str], number: int) -> None:
@@ -191,6 +205,24 @@ def test_history_is_narrowed_down(command: Command, typed: list[str], number: in
 def test_history_of_nothing_says_so_beside_the_result(command: Command) -> None:
     done = command("history", "blog", "--user", "bob")
     assert (done.status, done.out, done.err) == (0, "", "nothing\n")
+
+
+@pytest.mark.parametrize("path", ["blog/nope", "blog/articles/nope", "/buckets/blog/groups/nope"])
+@pytest.mark.parametrize("how", [[], ["--json"]])
+def test_history_of_what_never_was_is_not_found(command: Command, path: str, how: list[str]) -> None:
+    done = command("history", path, *how)
+    assert (done.status, done.out) == (Status.NOT_FOUND, "")
+    assert "404" in done.err
+    assert "nothing" not in done.err
+
+
+def test_history_of_what_was_deleted_is_there(command: Command, kinto: Client) -> None:
+    tasks = kinto.bucket("todo").collection("tasks").records(Record)
+    tasks.create(Record(id="gone"))
+    tasks.delete("gone")
+    assert len(command("history", "todo/tasks/gone", "--json", server=kinto.url).lines) == 2
+    done = command("history", "todo/tasks/gone", "--user", "nobody", server=kinto.url)
+    assert (done.status, done.err) == (Status.DONE, "nothing\n")
 
 
 def test_permissions_tell_what_one_may_do_where(command: Command) -> None:
@@ -224,6 +256,7 @@ def test_without_the_plugin_the_error_names_it(command: Command) -> None:
         ("blog/articles", Spot("blog", "articles")),
         ("blog/articles/a b", Spot("blog", "articles", "a b")),
         ("/buckets/blog", Spot("blog")),
+        ("/buckets/blog/groups/editors", Spot("blog", group="editors")),
         ("/buckets/blog/collections/articles/records/a%20b", Spot("blog", "articles", "a b")),
     ],
 )
@@ -232,7 +265,7 @@ def test_a_place_is_written_in_two_ways(text: str, spot: Spot) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "/", "a/b/c/d", "a//b", "a b", "/buckets", "/groups/x", "/buckets/b/groups/g", "-a", "a/b/.."]
+    "text", ["", "/", "a/b/c/d", "a//b", "a b", "/buckets", "/groups/x", "/buckets/b/groups/.", "-a", "a/b/.."]
 )
 def test_what_is_no_place_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="."):

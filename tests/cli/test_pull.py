@@ -83,7 +83,23 @@ def test_what_fails_is_named_at_the_end_and_the_rest_is_fetched(
     assert failed["r2"] is None
 
 
-@pytest.mark.parametrize("path", ["blog", "a/b/c/d"])
+@pytest.mark.parametrize("below", [".", "not/there"])
+def test_a_folder_that_is_a_file_is_one_error(command: Command, images: Client, tmp_path: Path, below: str) -> None:
+    (tmp_path / "file").write_text("in the way")
+    done = pull(command, images, tmp_path / "file" / below)
+    assert (done.status, done.out) == (Status.USAGE, "")
+    assert "FOLDER" in done.err
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_a_collection_that_is_not_there_is_named(command: Command, images: Client, tmp_path: Path) -> None:
+    done = pull(command, images, tmp_path / "new", path="blog/nowhere")
+    assert (done.status, done.out) == (Status.NOT_FOUND, "")
+    assert done.err.startswith("error: GET /buckets/blog/collections/nowhere/records: 404 (errno 111): Not Found; ")
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("path", ["blog", "a/b/c/d", "/buckets/blog/groups/x"])
 def test_what_is_no_collection_is_a_wrong_call(command: Command, images: Client, tmp_path: Path, path: str) -> None:
     assert pull(command, images, tmp_path, path=path).status == Status.USAGE
 

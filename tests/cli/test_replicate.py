@@ -88,6 +88,13 @@ def test_nothing_that_differs_is_said(command: Command, other: Client) -> None:
     assert done.err == "nothing differs\n"
 
 
+def test_a_group_goes_to_another_server(command: Command, other: Client) -> None:
+    other.bucket("copy").save()
+    done = command("replicate", "/buckets/blog/groups/editors", "/buckets/copy/groups/writers", *to(other))
+    assert done.out == "1 created, 0 updated, 0 deleted, 0 unchanged, 0 failed\n"
+    assert other.bucket("copy").groups.get("writers").members == {"account:bob", "account:carol"}
+
+
 def test_two_collections_of_one_server(command: Command, kinto: Client) -> None:
     kinto.bucket("todo").collection("copies").save()
     done = command("replicate", "todo/tasks", "todo/copies", server=kinto.url)
@@ -99,6 +106,7 @@ def test_two_collections_of_one_server(command: Command, kinto: Client) -> None:
     [
         ["blog", "blog"],
         ["blog", "blog/articles"],
+        ["blog/articles", "/buckets/blog/groups/editors"],
         ["blog/articles/a1", "blog/articles/a2"],
         ["blog", "copy", "--since", "soon"],
         ["blog", "copy", "--to-auth", "Bearer"],

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from kinto_models.cli.commands.base import Run, app, command, typed
+from kinto_models.cli.commands.base import Run, app, command, typed, usage
 from kinto_models.cli.places import spot_of
 from kinto_models.cli.progress import progress_bar
 from kinto_models.cli.status import Status
@@ -68,6 +68,9 @@ def pull(
         if spot.record is not None:
             records.get(spot.record)  # which there is to be
             found = found.where(col(Record.id) == spot.record)
+        found.limit(1).all()  # whose error says what is not there; that of the count, a HEAD, does not
+        with usage("FOLDER"):
+            _make(folder)
         pulled = _pulled(run, records, found, folder, jobs)
     failed = [each for each in pulled if each.error is not None]
     if not run.screen.machine:
@@ -77,6 +80,13 @@ def pull(
     for each in failed:
         run.screen.fail(f"{each.record}: {each.error}")
     run.end(Status.PARTLY if failed else Status.DONE)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"{folder} is no folder, and cannot be made: {error.strerror}") from None
 
 
 def _pulled(run: Run, records: Objects[Record], found: Finder[Record], folder: Path, jobs: int) -> list[_Pulled]:

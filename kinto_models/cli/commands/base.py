@@ -114,17 +114,31 @@ class Run:
         limit: int | None,
         as_json: Callable[[T], Any],
         table: Callable[[list[T]], RenderableType],
+        *,
+        empty: Callable[[], object] = lambda: None,
     ) -> None:
-        """Writes a list: a line of JSON for each, or a table, of the first few where no limit is said."""
+        """Writes a list: a line of JSON for each, or a table, of the first few where no limit is said.
+
+        Parameters:
+            found: what to list.
+            limit: as it was typed.
+            as_json: one of them for programs.
+            table: those that are shown, for people.
+            empty: called where there is none; raises what is the matter then.
+        """
         if self.screen.machine:
+            any_at_all = False
             for each in found.limit(limit) if limit else found:
                 self.screen.line(as_json(each))
+                any_at_all = True
+            if not any_at_all:
+                empty()
             return
-        most = limit or _ROWS
-        rows = found.limit(most).all()
+        rows = found.limit(limit or _ROWS).all()
         if rows:
             self.screen.show(table(rows))
         else:
+            empty()
             self.screen.note("nothing")
         if limit is None and len(rows) == _ROWS and (total := found.count()) > _ROWS:
             self.screen.note(f"the first {_ROWS} of {total:,}: see --limit and --json")

@@ -114,12 +114,14 @@ def get(  # noqa: PLR0913  # each is an option
         found = found.since(start) if start is not None else found
         asked = fields.split(",") if fields else None
         width = run.screen.out.width
-        run.listed(
-            found,
-            limit,
-            lambda each: _data(each, asked),
-            lambda rows: _table([_data(each, asked) for each in rows], asked, width),
-        )
+
+        def table(rows: list[Record]) -> Table:
+            listed = [_data(each, asked) for each in rows]
+            if empty := [name for name in asked or () if all(row[name] is None for row in listed)]:
+                run.screen.note(f"nothing in {', '.join(empty)}")
+            return _table(listed, asked, width)
+
+        run.listed(found, limit, lambda each: _data(each, asked), table)
 
 
 class _AnyIds(UUID4Ids):

@@ -15,6 +15,7 @@ from kinto_models.cli.screen import cell, columns, compact
 from kinto_models.cli.times import Before, Since, timestamp_of
 from kinto_models.models.history import HistoryEntry
 from kinto_models.models.resource import Resource
+from kinto_models.protocol import operations
 
 __all__ = ["history"]
 
@@ -32,7 +33,7 @@ class Action(str, Enum):
 @command("history")
 def history(  # noqa: PLR0913  # each is an option
     run: Run,
-    path: Annotated[str, typer.Argument(metavar="PATH", help="BUCKET, BUCKET/COLLECTION or BUCKET/COLLECTION/RECORD.")],
+    path: Annotated[str, typer.Argument(metavar="PATH", help="BUCKET[/COLLECTION[/RECORD]]; /buckets/ID/groups/ID.")],
     *,
     action: Annotated[Action | None, typer.Option(help="Only this.", rich_help_panel="Lists")] = None,
     user: Annotated[
@@ -47,7 +48,8 @@ def history(  # noqa: PLR0913  # each is an option
     before: Before = "",
     limit: Limit = None,
 ) -> None:
-    """Shows who did what when, the latest first: to a bucket, a collection or a record, and to what is in it.
+    """Shows who did what when, the latest first: to a bucket, a collection, a record or a group, and to what is
+    in it.
 
     The server must have Kinto's history plugin. JSON: a line for each entry, as Kinto has it: the object as it was
     afterwards is in `target.data`.
@@ -61,17 +63,25 @@ def history(  # noqa: PLR0913  # each is an option
     until = typed(timestamp_of, before, "--before") if before else None
     with run.client() as kinto:
         found = kinto.bucket(spot.bucket).history
+        if spot.group is not None:
+            found = found.where(HistoryEntry.group_id == spot.group)
         if spot.collection is not None:
             found = found.where(HistoryEntry.collection_id == spot.collection)
         if spot.record is not None:
             found = found.where(HistoryEntry.record_id == spot.record)
+        whole = found
         if action is not None:
             found = found.where(HistoryEntry.action == action.value)
         if user:
             found = found.where(HistoryEntry.user_id == (user if ":" in user else f"account:{user}"))
         found = found.since(after) if after is not None else found
         found = found.before(until) if until is not None else found
-        run.listed(found, limit, _json, _table)
+
+        def empty() -> None:
+            if not whole.count():  # what was deleted has a history still
+                kinto.run(operations.get(spot.place.plural, spot.place.object_id or ""))
+
+        run.listed(found, limit, _json, _table, empty=empty)
 
 
 def _json(entry: HistoryEntry[Resource]) -> dict[str, Any]:

@@ -35,7 +35,8 @@ class _Members(_Named):
     members: list[str] = []
 
 
-_Inside: TypeAlias = "tuple[Outcome[list[_Named]], Outcome[list[_Members]]]"
+_Inside: TypeAlias = "tuple[Outcome[list[_Named]], Outcome[list[_Members]] | None]"
+"""Collections, and groups where these are asked for."""
 
 
 @command("ls")
@@ -52,6 +53,8 @@ def ls(
         kinto-models ls blog/articles --json
     """
     spot = typed(spot_of, path, "PATH") if path else None
+    if spot is not None and spot.kind not in ("bucket", "collection"):
+        raise typer.BadParameter("a bucket or a collection: kinto-models get shows other objects", param_hint="PATH")
     with run.client() as kinto:
         buckets = _buckets(kinto, spot)
         if run.screen.machine:
@@ -80,14 +83,14 @@ def _buckets(kinto: Client, spot: Spot | None) -> list[dict[str, Any]]:
 def _inside(batch: Batch, bucket: str, only: str | None) -> _Inside:
     collections = batch.repository(Collection, bucket=bucket).find().select(_Named)
     if only is not None:
-        collections = collections.where(Collection.id == only)
+        return collections.where(Collection.id == only).all(), None
     return collections.all(), batch.repository(Group, bucket=bucket).find().select(_Members).all()
 
 
 def _require(kinto: Client, spot: Spot, inside: _Inside) -> None:
     """Raises what keeps anything from being seen of what was named."""
     collections, groups = inside
-    if collections.error is not None and groups.error is not None:
+    if collections.error is not None and (groups is None or groups.error is not None):
         raise collections.error
     if spot.collection is not None and not _seen(collections):
         kinto.bucket(spot.bucket).collections.get(spot.collection)
@@ -96,16 +99,21 @@ def _require(kinto: Client, spot: Spot, inside: _Inside) -> None:
 def _bucket(
     bucket: str,
     collections: Outcome[list[_Named]],
-    groups: Outcome[list[_Members]],
+    groups: Outcome[list[_Members]] | None,
     counts: dict[tuple[str, str], Outcome[int]],
 ) -> dict[str, Any]:
-    found, grouped = _seen(collections), _seen(groups)
-    return {
+    found = _seen(collections)
+    told: dict[str, Any] = {
         "id": bucket,
         "collections": found
         and [{"id": each.id, "records": _seen(counts[bucket, each.id])} for each in sorted(found, key=_by_id)],
-        "groups": grouped and [{"id": each.id, "members": len(each.members)} for each in sorted(grouped, key=_by_id)],
     }
+    if groups is not None:
+        grouped = _seen(groups)
+        told["groups"] = grouped and [
+            {"id": each.id, "members": len(each.members)} for each in sorted(grouped, key=_by_id)
+        ]
+    return told
 
 
 def _by_id(each: _Named) -> str:
@@ -139,7 +147,7 @@ def _tree(url: str, who: str, buckets: list[dict[str, Any]]) -> Tree:
         branch = tree.add(Text(shown(bucket["id"]), "bold blue"))
         entries = [
             *_entries(bucket["collections"], "collections", "record", "cyan"),
-            *_entries(bucket["groups"], "groups", "member", "magenta"),
+            *_entries(bucket.get("groups", []), "groups", "member", "magenta"),
         ]
         width = max((name.cell_len for name, _ in entries), default=0)
         for name, said in entries:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Annotated, Any
 
 import typer
@@ -16,16 +17,25 @@ from kinto_models.models.entries import PermissionEntry
 __all__ = ["permissions"]
 
 
+class Kind(str, Enum):
+    """What permissions are given on; ``root`` is the server, where buckets are created."""
+
+    ROOT = "root"
+    BUCKET = "bucket"
+    COLLECTION = "collection"
+    GROUP = "group"
+    RECORD = "record"
+    ACCOUNT = "account"
+
+
 @command("permissions")
 def permissions(
     run: Run,
     *,
     resource_name: Annotated[
-        str,
-        typer.Option(
-            metavar="KIND", help="Only of this kind: bucket, collection, group, record...", rich_help_panel="Lists"
-        ),
-    ] = "",
+        Kind | None,
+        typer.Option(help="Only of this kind.", rich_help_panel="Lists"),
+    ] = None,
     limit: Limit = None,
 ) -> None:
     """Shows what you may do, and where: each object that lets you read, write or create something.
@@ -36,8 +46,8 @@ def permissions(
     """
     with run.client() as kinto:
         found = kinto.permissions()
-        if resource_name:
-            found = found.where(PermissionEntry.resource_name == resource_name)
+        if resource_name is not None:
+            found = found.where(PermissionEntry.resource_name == resource_name.value)
         run.listed(found, limit, _json, _table)
 
 

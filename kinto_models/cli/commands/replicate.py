@@ -66,7 +66,9 @@ _NAMED: Final = 5
 @command("replicate", options=_OPTIONS)
 def replicate_command(  # noqa: PLR0913  # each is an option
     run: Run,
-    origin: Annotated[str, typer.Argument(metavar="ORIGIN", help="BUCKET or BUCKET/COLLECTION: what to read.")],
+    origin: Annotated[
+        str, typer.Argument(metavar="ORIGIN", help="BUCKET, BUCKET/COLLECTION or a group: what to read.")
+    ],
     destination: Annotated[
         str, typer.Argument(metavar="DESTINATION", help="Of the same kind: what to make equal to it.")
     ],
@@ -78,7 +80,7 @@ def replicate_command(  # noqa: PLR0913  # each is an option
         typer.Option(metavar="WHEN", help="Read only what changed since: a timestamp, a date (UTC), an age: 24h."),
     ] = "",
 ) -> None:
-    """Makes a bucket or a collection equal to another one, and writes what differs only.
+    """Makes a bucket, a collection or a group equal to another one, and writes what differs only.
 
     The servers are those of --from-server and --to-server; where one is not given, that of --server. Credentials go to
     the server that they were given for. Nothing is asked: try --dry-run first. Run again, it completes what was cut
@@ -92,8 +94,10 @@ def replicate_command(  # noqa: PLR0913  # each is an option
     """
     one, other = typed(spot_of, origin, "ORIGIN"), typed(spot_of, destination, "DESTINATION")
     after = typed(timestamp_of, since, "--since") if since else None
-    if one.record is not None or (one.collection is None) is not (other.collection is None):
-        raise typer.BadParameter("two buckets or two collections are replicated", param_hint="DESTINATION")
+    if one.kind == "record" or one.kind != other.kind:
+        raise typer.BadParameter(
+            "two buckets, two collections or two groups (/buckets/ID/groups/ID)", param_hint="DESTINATION"
+        )
     with ExitStack() as sides:
         source, target = (
             _at(sides.enter_context(run.side("from")), one),
@@ -120,6 +124,8 @@ def replicate_command(  # noqa: PLR0913  # each is an option
 
 def _at(kinto: Client, spot: Spot) -> Resource:
     bucket = kinto.bucket(spot.bucket)
+    if spot.group is not None:
+        return bucket.group(spot.group)
     return bucket if spot.collection is None else bucket.collection(spot.collection)
 
 
