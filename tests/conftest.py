@@ -12,8 +12,10 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, TypeAlias
 
+import bcrypt
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -89,11 +91,29 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("backend", marked or ["memory", "postgresql"], indirect=True, scope="session")
 
 
+_ONCE: Final = (
+    *("docs/from-kinto-http.md", "docs/migrating.md", "tests/peers/"),
+    *("tests/cli/test_command.py", "tests/cli/test_replicate.py", "tests/reliability/"),
+)
+"""What compares with another library, starts many processes, or takes long: ``.ci/run`` runs it on one Python."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.nodeid.startswith(_ONCE):
+            item.add_marker(pytest.mark.once)
     if not POSTGRES:  # which tests/server/test_postgresql.py says, once
         without = [item for item in items if item.get_closest_marker("postgresql")]
         items[:] = [item for item in items if item not in without]
         config.hook.pytest_deselected(items=without)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_hashes() -> Iterator[None]:
+    """Kinto's accounts hash a password for a quarter of a second; a test has no password to protect."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bcrypt, "gensalt", partial(bcrypt.gensalt, rounds=4))
+        yield
 
 
 @pytest.fixture(scope="session")
