@@ -608,6 +608,10 @@ def test_what_is_told_of_a_file_of_another_place_is_copied(kinto: Client, ask: A
     again = Task(id="t2", attachment=told)
     assert others.apply(others.sync_to([there, again])).created == 1
     assert others.get("t1").attachment == others.get("t2").attachment == told
+    known = others.create(Task(id="t3"))
+    known.attachment = told
+    ask(kinto.url, lambda tasks: tasks.sibling(Task, collection="others").save(known))
+    assert others.get("t3").attachment == told
 
 
 def test_a_class_that_sees_less_of_a_file_replaces_its_record_all_the_same(kinto: Client, ask: Ask) -> None:
