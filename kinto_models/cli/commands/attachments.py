@@ -25,7 +25,7 @@ from kinto_models.models.record import Record
 
 __all__ = ["pull"]
 
-group = typer.Typer(help="The files beside records, of kinto-attachment.", no_args_is_help=True)
+group: typer.Typer = typer.Typer(help="The files beside records, of kinto-attachment.", no_args_is_help=True)
 app.add_typer(group, name="attachments")
 
 

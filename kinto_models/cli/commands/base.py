@@ -50,7 +50,7 @@ _EPILOG: Final = (
     "6 some of it failed, 130 interrupted."
 )
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="kinto-models",
     help="Looks into Kinto servers, and moves what is in them.\n\n"
     "Which server, and as whom, say --server and --auth, or KINTO_SERVER and KINTO_AUTH. "

@@ -16,7 +16,7 @@ from hashlib import sha256
 from io import BytesIO, TextIOBase
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 from uuid import uuid4
 
 from kinto_models.errors import FileError, KintoError, WrongHashError
@@ -289,7 +289,7 @@ class Part:
         self._part = path.with_name(f".{uuid4().hex}.part")
         with filing(path):
             mode = _mode_of(path)
-            self.file = open(self._part, "xb+", opener=partial(_open, mode=mode))  # noqa: SIM115  # by drop()
+            self.file: BinaryIO = open(self._part, "xb+", opener=partial(_open, mode=mode))  # noqa: SIM115  # by drop()
             if mode is not None:
                 self._part.chmod(mode)  # whatever the umask
 
