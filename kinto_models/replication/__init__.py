@@ -94,6 +94,7 @@ def replicate(  # noqa: PLR0913  # each is an option
         progress: called now and then.
 
     Raises:
+        QueryError: ``since`` is no timestamp, or lies in the future.
         TypeError: two kinds of things, or those of async clients, which ``areplicate()`` takes.
         ValueError: both are the same.
         NotFoundError: the origin does not exist, or what the destination would be in.

@@ -18,9 +18,10 @@ from kinto_models.protocol.messages import Conversation, Stream, drain
 from kinto_models.replication.driving import Flow, at, following
 from kinto_models.replication.places import Copy, Pair, Place
 from kinto_models.replication.plans import PlannedList, ReplicationPlan, result_of, written
-from kinto_models.replication.results import ReplicationResult
+from kinto_models.replication.results import ReplicationResult, retold
 from kinto_models.replication.writing import Granted, Tally, Write, compared, deletion, fetched
 from kinto_models.repository.conversations import changes, reads
+from kinto_models.repository.conversations.selection import milliseconds
 from kinto_models.services.accounts import me
 
 __all__ = ["copied"]
@@ -48,6 +49,8 @@ def copied(  # noqa: PLR0913  # see replicate()
     progress: Callable[[Progress], None] | None,
 ) -> Flow[ReplicationResult | ReplicationPlan]:
     """Replicates a pair; see ``replicate()``."""
+    for each in since.values() if isinstance(since, Mapping) else () if since is None else (since,):
+        milliseconds("replicate", each)
     origin, destination = pair.origin, pair.destination
     for place in (origin, destination):
         if place.runner.signed:  # what is shown to a stranger is not what was meant
@@ -297,12 +300,12 @@ class _Copying:
 
     def _hidden(self, part: PlannedList, error: ForbiddenError | UnauthorizedError) -> None:
         part._failed = True
-        told = type(error)(
+        told = retold(
+            error,
             f"nothing was deleted here: who reads {part._origin.path} is not shown all of it, and what is not listed "
             "may be there. Read with credentials that may read all, or keep what only the destination has: "
-            f"delete=False (--keep). The server said: {error}"
+            f"delete=False (--keep). The server said: {error}",
         )
-        told.__dict__.update(error.__dict__)
         self.tally.failed(part.destination, told)
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from kinto_models.repository.running.delivery import batch_error
 
-__all__ = ["ReplicationFailure", "ReplicationResult", "some"]
+__all__ = ["ReplicationFailure", "ReplicationResult", "failed", "retold", "some"]
 
 _SHOWN: Final = 20
 """Lines of each kind that are printed at most."""
@@ -76,6 +76,13 @@ class ReplicationResult:
     def __str__(self) -> str:
         counts = f"{self.created} created, {self.updated} updated, {self.deleted} deleted, {self.unchanged} unchanged"
         return "\n".join([f"{counts}, {self.failed} failed", *failed(self.failures)])
+
+
+def retold(error: Exception, words: str) -> Exception:
+    """The same error in other words."""
+    told = type(error)(words)
+    vars(told).update(vars(error))
+    return told
 
 
 def failed(failures: tuple[ReplicationFailure, ...]) -> list[str]:

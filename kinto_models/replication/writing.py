@@ -10,12 +10,13 @@ from functools import partial
 from inspect import iscoroutinefunction
 from typing import Any, Final, Literal, TypeAlias
 
+from kinto_models.errors import AlreadyExistsError, ConflictError
 from kinto_models.models.outcomes import Outcome, Progress
 from kinto_models.models.stored import changes_of, state_of
 from kinto_models.models.tracking import parse
 from kinto_models.protocol.messages import Conversation
 from kinto_models.replication.places import Copy, Place
-from kinto_models.replication.results import ReplicationFailure, ReplicationResult
+from kinto_models.replication.results import ReplicationFailure, ReplicationResult, retold
 from kinto_models.repository.conversations import reads, writes
 from kinto_models.repository.running.chunk import Entry
 from kinto_models.repository.running.delivery import Delivery
@@ -29,6 +30,8 @@ Granted: TypeAlias = "Mapping[str, Iterable[str]]"
 _STEP: Final = 25
 """Objects between two calls of ``progress``."""
 _LAST_PLACE: Final = 1e-15
+_WHOLE: Final = 2.0**53
+"""Whole numbers below it that Kinto stored once, it stores as they are."""
 _log = logging.getLogger("kinto_models")
 
 
@@ -100,7 +103,20 @@ def _alike(a: Any, b: Any) -> bool:
         return a.keys() == b.keys() and all(_alike(value, b[name]) for name, value in a.items())
     if isinstance(a, list):
         return len(a) == len(b) and all(map(_alike, a, b))
-    return math.isclose(a, b, rel_tol=_LAST_PLACE) if isinstance(a, float) else bool(a == b)
+    if not isinstance(a, float) or (max(abs(a), abs(b)) < _WHOLE and a.is_integer() and b.is_integer()):
+        return bool(a == b)
+    return math.isclose(a, b, rel_tol=_LAST_PLACE)
+
+
+def _for_a_replication(error: Exception) -> Exception:
+    """The error of a write: nobody has an instance here to refresh."""
+    if isinstance(error, AlreadyExistsError):
+        what = "it came to be at the destination since that was read, or the writer is not shown it"
+    elif isinstance(error, ConflictError):
+        what = "somebody changed it at the destination since it was compared"
+    else:
+        return error
+    return retold(error, f"{error.request}: {what}: nothing was overwritten, replicate again")
 
 
 def _grant(obj: Copy, granted: Granted) -> None:
@@ -177,7 +193,7 @@ class Tally:
     def settled(self, write: Write, outcome: Outcome[Any]) -> None:
         """Takes what became of a write."""
         if outcome.error is not None:
-            self.failed(write.uri, outcome.error)
+            self.failed(write.uri, _for_a_replication(outcome.error))
             if write.kind == "create":
                 self.lost.append(write.uri)
         else:

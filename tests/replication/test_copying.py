@@ -168,6 +168,18 @@ async def test_kintos_stamp_is_no_difference(run: Replicate, origin: Client, des
     assert counts(await run(items)) == (0, 0, 0, 10, 0)
 
 
+async def test_a_whole_number_is_compared_to_its_last_digit(
+    run: Replicate, origin: Client, destination: Client
+) -> None:
+    items_of_a_new_shop(destination)
+    await run(items)
+    for size in (1e15, 1e15 + 1, -1e15, -1e15 - 1, 7205776395316588.0, 7205776395316590.0, 2.0**53 - 1):
+        items(origin).upsert(item("i1", "x", size=size))
+        assert counts(await run(items)) == (0, 1, 0, 9, 0)
+        assert counts(await run(items)) == (0, 0, 0, 10, 0)
+    assert items(destination).get("i1").model_extra == items(origin).get("i1").model_extra
+
+
 async def test_a_field_that_went_is_gone(run: Replicate, origin: Client, destination: Client) -> None:
     await run(items_of_a_new_shop(destination))
     items(origin).replace(Item(id="i1", name="x"), force=True)
@@ -632,6 +644,8 @@ def test_what_somebody_wrote_meanwhile_is_not_overwritten(origin: Client, destin
     assert counts(result) == (0, 1, 0, 11, 3)
     assert {failure.uri.rpartition("/")[2] for failure in result.failures} == {"i3", "new", "i6"}
     assert all(isinstance(failure.error, ConflictError) for failure in result.failures)
+    assert all("replicate again" in str(failure.error) for failure in result.failures)
+    assert not any("refresh()" in str(failure.error) for failure in result.failures)
     assert {items(somebody).get(name).name for name in ("i3", "new", "i6")} == {"Mine"}
     assert items(somebody).get("i5").name == "Other"
     assert counts(replicate(shop(origin), shop(somebody))) == (0, 2, 1, 12, 0)
@@ -780,9 +794,9 @@ async def test_a_progress_that_would_have_to_be_awaited_is_refused(run: Replicat
         await run(shop, progress=progress)
 
 
-@pytest.mark.parametrize("since", [0, -1, True, "yesterday", {_ITEMS: 0}])
+@pytest.mark.parametrize("since", [0, -1, True, "yesterday", 32_472_144_000_000, {_ITEMS: 0}, {"/elsewhere": 0}])
 async def test_what_is_no_timestamp_is_refused(run: Replicate, destination: Client, since: Any) -> None:
-    items_of_a_new_shop(destination)
-    with pytest.raises((QueryError, TypeError)):
-        await run(items, since=since)
-    assert items(destination).count() == 0
+    for what in (shop, items):
+        with pytest.raises(QueryError, match=r"replicate\("):
+            await run(what, since=since)
+    assert list(destination.buckets.find()) == []
