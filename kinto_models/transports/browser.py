@@ -78,7 +78,8 @@ class BrowserOAuth(Renewing):
 
     def _obtain(self, transport: Transport, answer: Future[str]) -> Token:
         provider = provider_of(ask(transport, hello()), self._provider)
-        with listening(answer) as callback:
+        scheme = self._scheme or provider.scheme
+        with listening(answer, partial(_signs_in, scheme)) as callback:
             begin = login(provider, callback, self._scope)
             ask(transport, begin)  # what the server does not take is told here, and not in the browser
             address = transport.root + begin.request.target
@@ -87,12 +88,7 @@ class BrowserOAuth(Renewing):
                 target=self._open, args=(address, answer), name="kinto_models browser", daemon=True
             ).start()
             added = self._awaited(answer)
-        grant = grant_of(added)
-        try:
-            header = BearerToken(grant.token, self._scheme or provider.scheme).header
-        except ValueError:
-            raise LoginError("HTTP cannot carry the token that the provider gave") from None
-        return Token.valid_for(grant.seconds, header)
+        return _token_of(scheme, added)
 
     def _awaited(self, answer: Future[str]) -> str:
         try:
@@ -135,3 +131,25 @@ class BrowserOAuth(Renewing):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({'' if self._provider is None else repr(self._provider)})"
+
+
+def _token_of(scheme: str, added: str) -> Token:
+    """What was added to the callback.
+
+    Raises:
+        LoginError: it is no token, or none that can be sent.
+    """
+    grant = grant_of(added)
+    try:
+        header = BearerToken(grant.token, scheme).header
+    except ValueError:
+        raise LoginError("HTTP cannot carry the token that the provider gave") from None
+    return Token.valid_for(grant.seconds, header)
+
+
+def _signs_in(scheme: str, added: str) -> bool:
+    try:
+        _token_of(scheme, added)
+    except LoginError:
+        return False
+    return True

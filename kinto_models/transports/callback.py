@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, InvalidStateError
 from contextlib import contextmanager, suppress
 from hmac import compare_digest
@@ -22,13 +22,18 @@ _POLL: Final = 0.05
 """Seconds until it is seen that nothing is to be listened for any more."""
 _GRACE: Final = 2.0
 """Seconds that a browser has to ask for the page that says so."""
-_END: Final = "/signed-in"
-_PAGE: Final = b"""<!doctype html>
+_PAGE: Final = """<!doctype html>
 <html lang="en">
 <title>Back to your program</title>
-<p>Your program has what it was waiting for. This window can be closed.</p>
+<p>{} This window can be closed.</p>
 </html>
 """
+_SIGNED_IN: Final = "/signed-in"
+_FAILED: Final = "/not-signed-in"
+_PAGES: Final = {
+    _SIGNED_IN: _PAGE.format("Your program has what it was waiting for.").encode(),
+    _FAILED: _PAGE.format("The sign-in failed; see your program, which says why.").encode(),
+}
 _HEADERS: Final = {
     "Content-Type": "text/html; charset=utf-8",
     "Cache-Control": "no-store",
@@ -40,13 +45,13 @@ _HEADERS: Final = {
 
 
 @contextmanager
-def listening(answer: Future[str]) -> Generator[str, None, None]:
+def listening(answer: Future[str], signs_in: Callable[[str], bool]) -> Generator[str, None, None]:
     """Listens on this machine only, on a free port. Gives the address of the callback, to whose end the answer is to be
-    added as it is; what is added is put into the future.
+    added as it is; what is added is put into the future, and the browser shows whether it ``signs_in``.
 
     A request with another path or state is refused, and changes nothing.
     """
-    with _Listener(answer) as listener:
+    with _Listener(answer, signs_in) as listener:
         thread = threading.Thread(
             target=listener.serve_forever, args=(_POLL,), name="kinto_models callback", daemon=True
         )
@@ -64,6 +69,7 @@ class _Listener(ThreadingHTTPServer):
 
     Attributes:
         answer: where the answer is put.
+        signs_in: tells whether it is a good one.
         address: of the callback.
         ended: set when the browser shows the last page.
     """
@@ -71,9 +77,9 @@ class _Listener(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = False  # on Windows somebody else could take the port
 
-    def __init__(self, answer: Future[str]) -> None:
+    def __init__(self, answer: Future[str], signs_in: Callable[[str], bool]) -> None:
         super().__init__((_HOST, 0), _Handler)
-        self.answer = answer
+        self.answer, self.signs_in = answer, signs_in
         self.ended = threading.Event()
         self.path, self.state = f"/{token_urlsafe()}", token_urlsafe()
         self.address = f"http://{_HOST}:{self.server_port}{self.path}?state={self.state}&answer="
@@ -93,8 +99,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path, _, query = self.path.partition("?")
         state, _, answer = query.removeprefix("state=").partition("&answer=")
-        if path == _END:
-            self._say(HTTPStatus.OK, _PAGE)
+        if path in _PAGES:
+            self._say(HTTPStatus.OK, _PAGES[path])
             self.server.ended.set()
         elif not _equal(path, self.server.path) or self.server.answer.done():
             self._say(HTTPStatus.NOT_FOUND)
@@ -107,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             # Elsewhere at once: an address that only redirects is neither left in the address bar nor listed in the
             # history of the browser.
-            self._say(HTTPStatus.SEE_OTHER, Location=_END)
+            self._say(HTTPStatus.SEE_OTHER, Location=_SIGNED_IN if self.server.signs_in(answer) else _FAILED)
         finally:
             with suppress(InvalidStateError):  # nobody waits any more
                 self.server.answer.set_result(answer)

@@ -47,8 +47,9 @@ T = TypeVar("T")
 _OK: Final = 200
 _REFUSED: Final = 401
 _EARLY: Final = 30.0
-"""Seconds that a token is given up before it expires, so that none expires on its way: Kinto would carry the request
-out as that of nobody, where nobody may do it."""
+_EARLY_PART: Final = 0.1
+"""Seconds, and part of its life, that a token is given up before it expires, whichever is less, so that none expires on
+its way: Kinto would carry the request out as that of nobody, where nobody may do it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +67,7 @@ class Token:
     @classmethod
     def valid_for(cls, seconds: float | None, header: str) -> Token:
         """One that is valid for so long from now on, or for nobody knows how long."""
-        return cls(header, inf if seconds is None else time() + seconds - min(_EARLY, seconds / 10))
+        return cls(header, inf if seconds is None else time() + seconds - min(_EARLY, seconds * _EARLY_PART))
 
     @property
     def expired(self) -> bool:

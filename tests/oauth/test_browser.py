@@ -115,6 +115,7 @@ def test_the_page_in_the_end_says_that_the_window_can_be_closed_and_has_no_token
     page = browser.page()
     assert page.status_code == 200
     assert "can be closed" in page.text
+    assert "failed" not in page.text
     assert page.url == f"http://{urlsplit(callback_of(browser.opened[0])).netloc}/signed-in"  # which is in the history
     for answer in [*page.history[-1:], page]:
         assert answer.headers["Cache-Control"] == "no-store"
@@ -230,7 +231,14 @@ def test_a_provider_that_refuses_is_an_error_in_its_words(
     provider.denies = {"error": "access_denied", "error_description": "Not you,\x1b[31m élise"}
     with pytest.raises(LoginError, match=r"^the provider refused the login: access_denied: Not you, \[31m élise$"):
         open_client(url, auth=BrowserOAuth(open_browser=browser)).run(COUNT)
-    assert "can be closed" in browser.page().text
+    _is_told_of_a_failure(browser)
+
+
+def _is_told_of_a_failure(browser: Browser) -> None:
+    page = browser.page()
+    assert page.url == f"http://{urlsplit(callback_of(browser.opened[0])).netloc}/not-signed-in"
+    assert "The sign-in failed; see your program" in page.text
+    assert "what it was waiting for" not in page.text
 
 
 @pytest.mark.parametrize(
@@ -256,6 +264,7 @@ def test_what_is_no_token_is_an_error_that_does_not_repeat_it(
         client.run(COUNT)
     assert "s3cret" not in "".join(traceback.format_exception(caught.value))
     client.close()
+    _is_told_of_a_failure(browser)
 
 
 # The callback
@@ -454,7 +463,7 @@ def test_a_token_that_expired_is_renewed_before_it_is_sent(
 
 
 def test_a_token_is_given_up_a_little_before_it_expires() -> None:
-    for seconds, early in ((3600, 30), (300, 30), (60, 6), (1, 0.1)):
+    for seconds, early in ((3600, 30), (300, 30), (65, 6.5), (60, 6), (5, 0.5), (1, 0.1)):
         before = time.time()
         token = Token.valid_for(seconds, "Bearer s3cret")
         assert before + seconds - early <= token.until <= time.time() + seconds - early
