@@ -13,10 +13,14 @@ from kinto_models import (
     InvalidRequestError,
     NoAttachmentError,
     NotFoundError,
+    ReadOnlyFieldError,
     Record,
     ServerFailedError,
 )
+from kinto_models.protocol import operations
+from kinto_models.protocol.bodies import basic_patch
 from kinto_models.protocol.messages import Operation, Request, Response
+from kinto_models.protocol.paths import records
 from kinto_models.protocol.refusals import error_of
 from tests.conftest import Serve
 
@@ -73,8 +77,11 @@ def test_what_is_told_of_a_file_cannot_be_changed_by_hand(kinto: Client) -> None
     task = Task(id="t1")
     told = task.attach(b"x", filename="a.txt")
     task.attachment = told.model_copy(update={"filename": "b.txt"})
-    with pytest.raises(InvalidRequestError, match="Attachment metadata"):  # though a server in memory has taken it
+    with pytest.raises(ReadOnlyFieldError, match=r"attach\(\)"):
         task.save()
+    change = basic_patch({"attachment": task.attachment.model_dump()})
+    with pytest.raises(InvalidRequestError, match="Attachment metadata"):  # though a server in memory has taken it
+        kinto.run(operations.patch(records("todo", "tasks"), "t1", change, only=None))
 
 
 @pytest.mark.parametrize("mimetype", ["multipart/mixed; boundary=x", "application/x-www-form-urlencoded"])

@@ -244,6 +244,9 @@ def change_set(found: ChangeSet[Task]) -> None:
 
 def remote_change_set(found: RemoteChangeSet[Task]) -> None:
     assert_type(found.updated, list[Task])
+    assert_type(found.deleted, list[Tombstone])
+    assert_type(found.timestamp, int)
+    assert_type(found.flushed, bool)
     assert_type(found.metadata, dict[str, Any])
 
 
