@@ -13,7 +13,7 @@ demo: $(VENV)/.demo  ## typed records in a real Kinto server, step by step
 	$(BIN)/python docs/examples/countries.py
 
 test: $(VENV)/.test  ## the tests, with every example of README, docs and docstrings
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 check: $(VENV)/.check  ## lint, format, mypy, pyright and the completeness of the public types
 	$(BIN)/ruff check

@@ -22,7 +22,7 @@ from sybil.parsers.markdown import PythonCodeBlockParser
 import kinto_models
 from kinto_models import Client, KintoError, QueryError, errors
 from kinto_models.models import binding
-from tests.conftest import cheap_hashes  # noqa: F401  # a fixture
+from tests.conftest import cheap_hashes, light_collections  # noqa: F401  # fixtures
 from tests.peer import comparisons, pairs
 
 _TABLE = re.compile(r"^\| (Condition|Not) \| (?:Kinto's filter|But) \|\n(?:\|.*\n)+", re.MULTILINE)

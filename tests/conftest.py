@@ -7,6 +7,7 @@ cannot, and says why.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import threading
@@ -114,6 +115,13 @@ def cheap_hashes() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bcrypt, "gensalt", partial(bcrypt.gensalt, rounds=4))
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def light_collections() -> Iterator[None]:
+    """Dozens of servers live in this process: what has come to stay is not looked through again for each test."""
+    yield
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -13,10 +13,11 @@ COMMAND = (sys.executable, "-m", "kinto_models")
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """This process's, without what a developer has for Kinto, and with Python's buffers: without them a write that a
-    closed pipe cuts short is no error to Python.
+    """This process's, without what a developer has for Kinto, without a width, and with Python's buffers: without them
+    a write that a closed pipe cuts short is no error to Python.
     """
-    own = {name: value for name, value in os.environ.items() if not name.startswith(("KINTO_", "PYTHONUNBUFFERED"))}
+    left = ("KINTO_", "PYTHONUNBUFFERED", "COLUMNS", "LINES")
+    own = {name: value for name, value in os.environ.items() if not name.startswith(left)}
     return {**own, **variables}
 
 
