@@ -148,19 +148,22 @@ def test_a_batch_can_ask_too(kinto: Client, three: list[Task]) -> None:
 # Watching
 
 
-def test_watching_gives_what_happens_from_now_on(kinto: Client, three: list[Task]) -> None:
-    tasks = kinto.repository(Task)
+def test_watching_gives_what_happens_from_now_on(kinto: Client, three: list[Task], wire: Wire) -> None:
+    tasks, seen = kinto.repository(Task), threading.Event()
+    wire.clear()
 
     def work() -> None:
-        time.sleep(0.1)
+        while len(wire.sent) < 2:  # the moment that it begins at, and what happened since
+            time.sleep(0.01)
         tasks.patch("t1", title="y")
-        time.sleep(0.1)
+        seen.wait(10)
         tasks.delete("t2")
 
     thread = threading.Thread(target=work)
     thread.start()
     watched = tasks.watch(interval=0.02)
     assert [task.title for task in next(watched).updated] == ["y"]
+    seen.set()
     assert [stone.id for stone in next(watched).deleted] == ["t2"]
     thread.join()
 
