@@ -86,13 +86,8 @@ Serve: TypeAlias = "Callable[..., EmbeddedServer | Production]"
 """``serve("paged", {"kinto.paginate_by": "2"})``: a server for the session, the same one under the same name."""
 
 
-_ABOVE: Final = ("tests/cli/", "tests/oauth/", "tests/peers/", "tests/replication/", "tests/services/")
-"""What is made of repositories, which are tested on both: in memory only."""
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    above = metafunc.definition.nodeid.startswith(_ABOVE)
-    if POSTGRES and "backend" in metafunc.fixturenames and not above:
+    if POSTGRES and "backend" in metafunc.fixturenames:
         marked = [name for name in ("memory", "postgresql") if metafunc.definition.get_closest_marker(name)]
         metafunc.parametrize("backend", marked or ["memory", "postgresql"], indirect=True, scope="session")
 

@@ -128,11 +128,15 @@ class Utilities:
         and groups. What others may write too stays. For those in the server's setting
         ``user-data_delete_principals``. The account itself stays, and can still sign in: delete it first.
 
+        Kinto on PostgreSQL answers with a 503 where the user has nothing, or nothing any more: so a deletion whose
+        answer is lost is uncertain there.
+
         Parameters:
             principal: of a user, such as ``Account("alice")``.
 
         Raises:
             ForbiddenError: the client is not in that setting.
+            UncertainOutcomeError: no answer came, and what there is does not tell.
             ValueError: a group.
         """
         self._runner.run(_delete_user_data(principal))

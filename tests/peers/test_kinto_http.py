@@ -265,6 +265,7 @@ def test_a_dry_run_reads_really_and_deletes_nothing(kinto: Client, old: Old, thr
 # W6 and W13 are about attachments
 
 
+@pytest.mark.memory("kinto-attachment is on the embedded server only")
 def test_an_upload_that_is_tried_again_is_whole_the_second_time(kinto: Client, old: Old, tmp_path: Path) -> None:
     path = tmp_path / "photo.jpg"
     path.write_bytes(b"p" * 5000)
